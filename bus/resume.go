@@ -1,0 +1,134 @@
+package bus
+
+import "relay/event"
+
+// From says where a reader wants to go on.
+type From struct {
+	kind fromKind
+	at   event.Position
+}
+
+type fromKind int
+
+const (
+	fromNow fromKind = iota
+	fromStart
+	fromPosition
+)
+
+// FromNow asks for no past events, only for where the channel stands.
+func FromNow() From { return From{} }
+
+// FromStart asks for all that history holds.
+func FromStart() From { return From{kind: fromStart} }
+
+// FromPosition asks for everything after p.
+func FromPosition(p event.Position) From { return From{kind: fromPosition, at: p} }
+
+// Position returns the position asked for, if there is one.
+func (f From) Position() (event.Position, bool) { return f.at, f.kind == fromPosition }
+
+// Start reports whether all of history is asked for.
+func (f From) Start() bool { return f.kind == fromStart }
+
+// Page is the answer to a Resume.
+type Page struct {
+	// Reset is set when the reader's position cannot be continued from: it
+	// has to refetch, and goes on at Head.
+	Reset event.ResetCause
+	// Recovered: the position was found, and Events follow it without a hole.
+	Recovered bool
+	// Head is the channel's last position when the page was read.
+	Head event.Position
+	// Events follow the position asked for, oldest first, each with the tag
+	// of its predecessor.
+	Events []Delivery
+	// More: Events were cut at the limit; ask again from the last of them.
+	More bool
+}
+
+// Snapshot is what an authority read, in one atomic step, to answer a Resume.
+type Snapshot struct {
+	// Head is the channel's last position, made anew if there was none.
+	Head event.Position
+	// Created: there was no head, so a new history began with this read.
+	Created bool
+	// Entries are history from the position asked for on, that one included
+	// if it is still there; for FromStart from the oldest on. Oldest first,
+	// and only the first SnapshotSize(limit) of them.
+	Entries []Delivery
+	// Oldest is the position of the oldest entry in history; zero if it is empty.
+	Oldest event.Position
+}
+
+// SnapshotSize is how many entries a snapshot needs for a page of limit
+// events: the reader's own, and one more that shows whether there are more.
+func SnapshotSize(limit int) int { return limit + 2 }
+
+// Decide answers a Resume from a snapshot. It is the whole rule and has no
+// other input, so that every bus decides alike:
+//
+//   - The offset shows a hole by arithmetic; the chain of tags proves that two
+//     events follow each other in one history, whatever a failover, a flush
+//     or a step of the clock did.
+//   - A reader at the head has lost nothing even if history has expired.
+//   - A position that history no longer holds is still good if the next entry
+//     names it as its predecessor.
+func Decide(s Snapshot, from From, limit int) Page {
+	page := Page{Head: s.Head}
+	c, positioned := from.Position()
+	switch {
+	case from.Start():
+		page.Events = s.Entries
+	case !positioned:
+		return page
+	case s.Created:
+		page.Reset = event.ResetUnknown
+		return page
+	case c == s.Head:
+		page.Recovered = true
+		return page
+	case c.Offset >= s.Head.Offset:
+		page.Reset = event.ResetDiverged
+		return page
+	default:
+		rest, ok := following(s.Entries, c)
+		if !ok {
+			page.Reset = event.ResetDiverged
+			if s.Oldest.IsZero() || s.Oldest.Offset > c.Offset {
+				page.Reset = event.ResetTrimmed
+			}
+			return page
+		}
+		page.Recovered = true
+		page.Events = rest
+	}
+	if len(page.Events) > limit {
+		page.Events = page.Events[:limit]
+		page.More = true
+	}
+	return page
+}
+
+// following returns the entries after c, if they prove that c is in the same
+// history and that nothing is missing between them.
+func following(entries []Delivery, c event.Position) ([]Delivery, bool) {
+	if len(entries) > 0 && entries[0].Event.ID == c {
+		entries = entries[1:]
+	} else if len(entries) == 0 {
+		return nil, false
+	}
+	last := c
+	for _, e := range entries {
+		if !Follows(e, last) {
+			return nil, false
+		}
+		last = e.Event.ID
+	}
+	return entries, true
+}
+
+// Follows reports whether d is the event right after last in one history.
+func Follows(d Delivery, last event.Position) bool {
+	return d.Event.ID.Offset == last.Offset+1 && d.Previous == last.Tag
+}

@@ -1,0 +1,420 @@
+package hub
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"relay/auth"
+	"relay/bus"
+	"relay/event"
+)
+
+// Conn is one client's presence on this relay.
+type Conn struct {
+	// Fixed after Connect.
+	hub     *Hub
+	id      string
+	resumes string
+	sink    Sink
+	format  Format
+	since   time.Time
+
+	// mu also orders the calls of sink.
+	mu     sync.Mutex
+	grant  auth.Grant
+	subs   []*subscription // in the order of subscribing
+	many   bool            // more than one channel was ever asked for: cursors name their channels
+	cursor []byte          // scratch for the text of a cursor
+	expiry *time.Timer
+	closed bool
+	gone   bool
+	reason event.Reason // why closed; the first word counts
+}
+
+// subscription joins a connection to a channel.
+type subscription struct {
+	// Fixed.
+	conn    *Conn
+	channel string
+	hash    event.ChannelHash
+	ref     string
+
+	// Owned by the channel's worker.
+	place    int // index in topic.subs or topic.waiting
+	joined   bool
+	deadline time.Time // of the join
+
+	// Guarded by conn.mu.
+	state    subscriptionState
+	position event.Position // last one told to the client
+}
+
+type subscriptionState uint8
+
+const (
+	subJoining subscriptionState = iota
+	subLive
+	subEnded
+)
+
+// ID is the name by which a publisher can exclude this connection.
+func (c *Conn) ID() string { return c.id }
+
+// userNow is the subject of the connection's token; empty without one.
+func (c *Conn) userNow() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.grant.User
+}
+
+func (c *Conn) welcome(g auth.Grant) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.say(&Frame{Type: FrameWelcome, Connection: c.id, PingInterval: c.hub.options.PingInterval})
+	c.take(g)
+}
+
+// take makes g the connection's grant and arms its expiry. c.mu is held.
+func (c *Conn) take(g auth.Grant) {
+	c.grant = g
+	if c.expiry != nil {
+		c.expiry.Stop()
+		c.expiry = nil
+	}
+	if !g.Expires.IsZero() && !c.closed {
+		c.expiry = time.AfterFunc(time.Until(g.Expires), func() { c.expire(g.Expires) })
+	}
+}
+
+// expire closes the connection unless a fresher grant came meanwhile.
+func (c *Conn) expire(at time.Time) {
+	c.mu.Lock()
+	current := c.grant.Expires.Equal(at)
+	c.mu.Unlock()
+	if current {
+		c.Refuse(event.ReasonTokenExpired, event.CodeTokenExpired,
+			"the token expired at "+at.UTC().Format(time.RFC3339)+"; connect again with a fresh one")
+	}
+}
+
+// Renew replaces the connection's grant. A connection that had a user keeps
+// it: a token of another user is refused with an error frame and changes
+// nothing. Subscriptions that the new grant does not cover end.
+func (c *Conn) Renew(g auth.Grant) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	if c.grant.User != "" && g.User != c.grant.User {
+		c.say(&Frame{Type: FrameError, Code: event.CodeTokenInvalid,
+			Message: "the token is another user's; open a new connection for it"})
+		return
+	}
+	c.take(g)
+	for _, s := range append([]*subscription(nil), c.subs...) {
+		if !g.Allows(s.channel) {
+			c.end(s, string(event.ReasonForbidden), "")
+		}
+	}
+}
+
+// Request asks for one channel.
+type Request struct {
+	Channel string
+	// Ref is the client's mark for the answer, raw JSON; may be empty.
+	Ref string
+}
+
+// Subscribe asks for channels; the answers are frames: subscribed when the
+// bus has confirmed and the channel is live, or error. It returns how many
+// requests were taken on. Channels that a client asks for at once should come
+// in one call: a cursor then knows that it is about several.
+func (c *Conn) Subscribe(requests ...Request) (taken int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.subs)+len(requests) > 1 {
+		c.many = true
+	}
+	for _, r := range requests {
+		if c.closed {
+			return taken
+		}
+		if code, text := c.objection(r.Channel); code != "" {
+			c.say(&Frame{Type: FrameError, Code: code, Message: text, Channel: r.Channel, Ref: r.Ref})
+			continue
+		}
+		s := &subscription{conn: c, channel: r.Channel, hash: event.HashChannel(r.Channel), ref: r.Ref}
+		c.subs = append(c.subs, s)
+		c.hub.options.Metrics.Subscriptions(1)
+		c.hub.workerOf(r.Channel).post(task{kind: taskJoin, channel: r.Channel, sub: s})
+		taken++
+	}
+	return taken
+}
+
+// objection says why a channel cannot be subscribed to; c.mu is held.
+func (c *Conn) objection(channel string) (event.Code, string) {
+	if err := event.CheckChannel(channel); err != nil {
+		return event.CodeInvalidChannel, err.Error()
+	}
+	if c.find(channel) != nil {
+		return event.CodeAlreadySubscribed, "this connection is subscribed to that channel already"
+	}
+	if !c.grant.Allows(channel) {
+		if c.grant.User == "" {
+			return event.CodeForbidden, "this channel needs a token that covers it"
+		}
+		return event.CodeForbidden, "the token does not cover this channel"
+	}
+	if most := c.hub.options.MaxChannels; len(c.subs) >= most {
+		return event.CodeTooManyChannels,
+			fmt.Sprintf("a connection may have %d channels (RELAY_MAX_CHANNELS); unsubscribe from one first", most)
+	}
+	return "", ""
+}
+
+// Unsubscribe ends one subscription; the answer is a frame.
+func (c *Conn) Unsubscribe(channel, ref string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.find(channel)
+	if s == nil {
+		c.say(&Frame{Type: FrameError, Code: event.CodeNotSubscribed, Channel: channel, Ref: ref,
+			Message: "this connection is not subscribed to that channel"})
+		return
+	}
+	c.end(s, "requested", ref)
+}
+
+// Error tells the client about a mistake of its own; the connection lives on.
+func (c *Conn) Error(code event.Code, message, ref string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.say(&Frame{Type: FrameError, Code: code, Message: message, Ref: ref})
+}
+
+// Pong answers a ping frame.
+func (c *Conn) Pong() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.say(&Frame{Type: FramePong})
+}
+
+// Refuse says an error and closes.
+func (c *Conn) Refuse(reason event.Reason, code event.Code, message string) {
+	c.Error(code, message, "")
+	c.Close(reason, message)
+}
+
+// Close ends the connection: what was said before still leaves, then a
+// goodbye with the reason, then the transport closes. text explains it to a
+// person. The first call's reason is the one that counts.
+func (c *Conn) Close(reason event.Reason, text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.close(reason, text)
+}
+
+// Gone says that the transport is over; reason counts if nobody closed the
+// connection before. Called by the door, exactly once.
+func (c *Conn) Gone(reason event.Reason) {
+	c.mu.Lock()
+	if c.gone {
+		c.mu.Unlock()
+		return
+	}
+	c.gone = true
+	c.close(reason, "")
+	reason, user := c.reason, c.grant.User
+	c.mu.Unlock()
+	c.hub.forget(c)
+	c.hub.options.Metrics.ConnectionClosed(c.format.Transport(), reason)
+	c.hub.options.Log.Debug("connection ended", "connection", c.id, "user", user,
+		"transport", c.format.Transport(), "reason", reason, "after", time.Since(c.since).Round(time.Millisecond))
+}
+
+// close ends everything; c.mu is held.
+func (c *Conn) close(reason event.Reason, text string) {
+	if c.closed {
+		return
+	}
+	c.closed = true
+	c.reason = reason
+	if c.expiry != nil {
+		c.expiry.Stop()
+	}
+	last := c.goodbye(reason, text)
+	for _, s := range c.subs {
+		c.leave(s)
+	}
+	c.subs = nil
+	c.sink.Close(reason, text, last)
+}
+
+// goodbye encodes the last frame, or nil if nobody is there to read it; c.mu is held.
+func (c *Conn) goodbye(reason event.Reason, text string) []byte {
+	switch reason {
+	case event.ReasonClientClosed, event.ReasonConnectionLost, event.ReasonPingTimeout:
+		return nil
+	}
+	f := Frame{Type: FrameGoodbye, Reason: string(reason), Message: text, ReconnectIn: reconnectIn(reason)}
+	head, body := c.headFor(&f), c.format.Encode(&f)
+	return append(head[:len(head):len(head)], body...)
+}
+
+// reconnectIn is when a client should come back, spread so that the clients
+// of one relay do not come as one; zero if it should not, or not by itself.
+func reconnectIn(reason event.Reason) time.Duration {
+	switch reason {
+	case event.ReasonDraining, event.ReasonSlow:
+		return 100*time.Millisecond + rand.N(2*time.Second)
+	case event.ReasonUnavailable, event.ReasonTooMany:
+		return time.Second + rand.N(4*time.Second)
+	}
+	return 0
+}
+
+// find returns the subscription to a channel; c.mu is held. A connection has
+// few: walking them beats a map in memory and in time.
+func (c *Conn) find(channel string) *subscription {
+	for _, s := range c.subs {
+		if s.channel == channel {
+			return s
+		}
+	}
+	return nil
+}
+
+// end ends one subscription and tells the client; c.mu is held.
+func (c *Conn) end(s *subscription, reason, ref string) {
+	c.drop(s)
+	c.say(&Frame{Type: FrameUnsubscribed, Channel: s.channel, Reason: reason, Ref: ref})
+}
+
+// drop takes a subscription out of the connection; c.mu is held.
+func (c *Conn) drop(s *subscription) {
+	for i, other := range c.subs {
+		if other == s {
+			c.subs = append(c.subs[:i], c.subs[i+1:]...)
+			break
+		}
+	}
+	c.leave(s)
+}
+
+// leave tells the worker that a subscription is over; c.mu is held.
+func (c *Conn) leave(s *subscription) {
+	s.state = subEnded
+	c.hub.options.Metrics.Subscriptions(-1)
+	c.hub.workerOf(s.channel).post(task{kind: taskLeave, channel: s.channel, sub: s})
+}
+
+// say encodes a frame for this connection alone and hands it over; c.mu is held.
+func (c *Conn) say(f *Frame) {
+	if c.closed {
+		return
+	}
+	c.send(f, c.format.Encode(f))
+}
+
+// send hands a frame over and closes a client that is too far behind; c.mu
+// is held. It reports whether the frame was taken.
+func (c *Conn) send(f *Frame, body []byte) bool {
+	if body == nil {
+		return true
+	}
+	if !c.sink.Send(c.headFor(f), body) {
+		c.close(event.ReasonSlow, "the client reads more slowly than events come; it can resume")
+		return false
+	}
+	return true
+}
+
+// headFor returns what stands before a frame that moves the cursor, or nil;
+// c.mu is held.
+func (c *Conn) headFor(f *Frame) []byte {
+	if !c.format.HasCursor() || !f.movesCursor() {
+		return nil
+	}
+	text := c.cursor[:0]
+	for _, s := range c.subs {
+		if s.position.IsZero() {
+			continue
+		}
+		if !c.many {
+			text = s.position.Append(text)
+			break
+		}
+		text = event.AppendCursorEntry(text, s.hash, s.position)
+	}
+	c.cursor = text
+	if len(text) == 0 {
+		return nil
+	}
+	return c.format.Cursor(text)
+}
+
+// What a worker says to a connection about one of its subscriptions. Each
+// takes the connection's lock for the time of the call.
+
+// live tells the client that the subscription stands and that events after at
+// follow. It reports whether the subscription is still wanted.
+func (c *Conn) live(s *subscription, at event.Position) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.state != subJoining {
+		return false
+	}
+	s.state = subLive
+	s.position = at
+	c.say(&Frame{Type: FrameSubscribed, Channel: s.channel, ID: at, Ref: s.ref})
+	return s.state == subLive
+}
+
+// fail tells the client that a subscription cannot be had now.
+func (c *Conn) fail(s *subscription, message string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.state == subEnded {
+		return
+	}
+	c.drop(s)
+	c.say(&Frame{Type: FrameError, Code: event.CodeUnavailable, Message: message, Channel: s.channel, Ref: s.ref})
+	if len(c.subs) == 0 {
+		// Nothing is left that could ever bring it an event: come back later.
+		c.close(event.ReasonUnavailable, message)
+	}
+}
+
+// reset tells the client that events of a channel were lost to it.
+func (c *Conn) reset(s *subscription, f *Frame) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.state != subLive {
+		return
+	}
+	s.position = f.ID
+	c.say(f)
+}
+
+// deliver hands an event over, encoded as body. It reports whether the client
+// got it.
+func (c *Conn) deliver(s *subscription, f *Frame, body []byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.state != subLive {
+		return false
+	}
+	if id := f.Event.ID; !id.IsZero() {
+		s.position = id
+	}
+	if len(f.Event.Exclude) > 0 && (f.Event.Excludes(c.id) || c.resumes != "" && f.Event.Excludes(c.resumes)) {
+		return false
+	}
+	return c.send(f, body)
+}
+
+var _ bus.Receiver = receiver{}

@@ -1,0 +1,384 @@
+package hub
+
+import (
+	"errors"
+	"time"
+
+	"relay/bus"
+	"relay/event"
+)
+
+// topic is a channel that some client of this relay wants. All of it is owned
+// by its worker's goroutine.
+//
+// The bus confirms that it listens; only then is history asked where the
+// channel stands (or, after a lost connection, what was missed), and only
+// when that answer is applied is the topic live. In between, what the bus
+// delivers is held. So there is no moment at which an event could fall
+// between history and live, and none that could be told twice.
+type topic struct {
+	worker *worker
+	name   string
+	state  topicState
+	// control is set for one of the relay's own channels: events go there
+	// and not to clients, and no history is kept of them.
+	control func(*event.Event)
+
+	// last is the position of the last event applied; known once history has
+	// been asked for the first time.
+	last   event.Position
+	known  bool
+	recent recentTags
+
+	subs    []*subscription // live; place is the index
+	waiting []*subscription // joining; place is the index
+	idle    time.Time       // since when nobody wants it
+
+	// While aligning.
+	attempt   int // of reading history; answers of earlier ones do not count
+	failures  int // in a row
+	held      []bus.Delivery
+	heldBytes int
+	covered   int  // how many of held came before the read under way was begun
+	lossy     bool // something did not fit into held: read once more
+}
+
+type topicState uint8
+
+const (
+	topicOpening  topicState = iota // the bus has not confirmed yet
+	topicAligning                   // history is being read
+	topicLive
+	topicClosed
+)
+
+// maxHeldBytes bounds what one topic holds while history is read. Events
+// beyond it are read from history afterwards.
+const maxHeldBytes = 1 << 20
+
+// resumePage is how many events one read of history asks for.
+const resumePage = 256
+
+// join adds a subscription, at once if the topic is live.
+func (t *topic) join(s *subscription) {
+	delete(t.worker.lingerer, t)
+	if t.state == topicLive {
+		t.admit(s)
+		return
+	}
+	s.place = len(t.waiting)
+	s.deadline = time.Now().Add(t.worker.hub.options.JoinTimeout)
+	t.waiting = append(t.waiting, s)
+	t.worker.waiting[t] = true
+}
+
+// admit makes a subscription live from the topic's last position on.
+func (t *topic) admit(s *subscription) {
+	if !s.conn.live(s, t.last) {
+		t.checkIdle()
+		return
+	}
+	s.place = len(t.subs)
+	s.joined = true
+	t.subs = append(t.subs, s)
+}
+
+// leave removes a subscription that has ended.
+func (t *topic) leave(s *subscription) {
+	switch {
+	case s.joined:
+		s.joined = false
+		t.subs = remove(t.subs, s)
+	case s.place < len(t.waiting) && t.waiting[s.place] == s:
+		t.waiting = remove(t.waiting, s)
+	}
+	t.checkIdle()
+}
+
+// remove takes a subscription out of a list, moving the last one to its place.
+func remove(list []*subscription, s *subscription) []*subscription {
+	end := len(list) - 1
+	moved := list[end]
+	list[s.place] = moved
+	moved.place = s.place
+	list[end] = nil
+	return list[:end]
+}
+
+func (t *topic) checkIdle() {
+	if len(t.waiting) == 0 {
+		delete(t.worker.waiting, t)
+	}
+	if len(t.subs) == 0 && len(t.waiting) == 0 && t.control == nil && t.state != topicClosed {
+		t.idle = time.Now()
+		t.worker.lingerer[t] = true
+	}
+}
+
+// expireJoins refuses the subscriptions that have waited too long.
+func (t *topic) expireJoins(now time.Time) {
+	for _, s := range append([]*subscription(nil), t.waiting...) {
+		if now.After(s.deadline) {
+			s.conn.fail(s, "the event bus did not confirm the channel in time; try again later")
+		}
+	}
+}
+
+// listenFailed ends a topic whose channel the bus refuses.
+func (t *topic) listenFailed(err error) {
+	t.worker.close(t)
+	for _, list := range [][]*subscription{t.waiting, t.subs} {
+		for _, s := range list {
+			s.conn.fail(s, "the event bus refuses this channel; its operator finds the reason in the relay's log")
+		}
+	}
+	_ = err // logged by the receiver
+}
+
+// listening: from now on everything that is published is heard. What was
+// published before this moment is found in history.
+func (t *topic) listening() {
+	if t.control != nil {
+		t.state = topicLive
+		return
+	}
+	t.held, t.heldBytes = nil, 0
+	t.failures = 0
+	t.align()
+}
+
+// mend reads history because something heard was lost on the way.
+func (t *topic) mend() {
+	switch t.state {
+	case topicLive:
+		if t.control == nil {
+			t.align()
+		}
+	case topicAligning:
+		t.lossy = true
+	}
+}
+
+// align begins to read history from the last position on.
+func (t *topic) align() {
+	t.state = topicAligning
+	t.attempt++
+	t.covered = len(t.held)
+	t.lossy = false
+	from := bus.FromNow()
+	if t.known {
+		from = bus.FromPosition(t.last)
+	}
+	t.worker.hub.read(t.name, t.attempt, from)
+}
+
+// realign tries again after a failure, unless another attempt has begun.
+func (t *topic) realign(attempt int) {
+	if t.state == topicAligning && attempt == t.attempt {
+		t.align()
+	}
+}
+
+// aligned takes the answer from history.
+func (t *topic) aligned(attempt int, page bus.Page, err error) {
+	if t.state != topicAligning || attempt != t.attempt {
+		return
+	}
+	if err != nil {
+		t.failures++
+		t.worker.hub.realignLater(t.name, t.attempt, t.failures)
+		return
+	}
+	t.failures = 0
+	t.apply(page)
+	if page.More {
+		t.align()
+		return
+	}
+	t.state = topicLive
+	for _, s := range t.waiting {
+		t.admit(s)
+	}
+	t.waiting = nil
+	t.checkIdle()
+	t.release()
+}
+
+// apply brings the topic to where a page ends.
+func (t *topic) apply(page bus.Page) {
+	metrics := t.worker.hub.options.Metrics
+	switch {
+	case !t.known:
+		t.last, t.known = page.Head, true
+		metrics.Resumed("fresh")
+	case page.Reset != "":
+		t.reset(page)
+		metrics.Resumed(string(page.Reset))
+	default:
+		for _, d := range page.Events {
+			t.advance(d)
+		}
+		metrics.Resumed("recovered")
+	}
+}
+
+// reset goes on at the head of a history that the last position is not part of.
+func (t *topic) reset(page bus.Page) {
+	t.worker.hub.options.Log.Warn("events were lost: clients are told to refetch",
+		"channel", t.name, "cause", page.Reset, "last", t.last.String(), "head", page.Head.String())
+	t.last = page.Head
+	t.recent = recentTags{}
+	f := &Frame{Type: FrameReset, Channel: t.name, ID: page.Head, Reason: string(page.Reset)}
+	for _, s := range t.subs {
+		s.conn.reset(s, f)
+	}
+}
+
+// release delivers what was held while history was read.
+func (t *topic) release() {
+	held, covered, lossy := t.held, t.covered, t.lossy
+	t.held, t.heldBytes, t.covered = nil, 0, 0
+	for i, d := range held {
+		if t.state != topicLive {
+			// A held event showed a hole: the rest waits for that to be mended.
+			t.hold(d)
+			continue
+		}
+		if i < covered && !d.Event.ID.IsZero() && !bus.Follows(d, t.last) {
+			// The read began after this one was heard, so whatever it was,
+			// the answer has taken it into account.
+			continue
+		}
+		t.hear(d)
+	}
+	if lossy {
+		t.mend()
+	}
+}
+
+// hear takes an event from the bus.
+func (t *topic) hear(d bus.Delivery) {
+	switch {
+	case t.control != nil:
+		t.control(d.Event)
+	case t.state == topicAligning:
+		t.hold(d)
+	case t.state != topicLive:
+		// Not confirmed yet: whoever waits has not been told that it hears.
+	case d.Event.ID.IsZero():
+		t.fanOut(d.Event)
+	case bus.Follows(d, t.last):
+		t.advance(d)
+	case d.Event.ID == t.last || t.recent.has(d.Event.ID):
+		t.worker.hub.options.Metrics.Dropped(event.DropDuplicate)
+	default:
+		// A hole, or another history: only the authority can tell. The event
+		// itself is not needed, history has it.
+		t.align()
+	}
+}
+
+// hold keeps an event until history has been read.
+func (t *topic) hold(d bus.Delivery) {
+	size := deliverySize(d)
+	if t.heldBytes+size > maxHeldBytes {
+		t.lossy = true
+		if d.Event.ID.IsZero() {
+			t.worker.hub.options.Metrics.Dropped(event.DropUnaligned)
+		}
+		return
+	}
+	t.held = append(t.held, d)
+	t.heldBytes += size
+}
+
+// advance applies the next event.
+func (t *topic) advance(d bus.Delivery) {
+	t.last = d.Event.ID
+	t.recent.add(t.last)
+	t.fanOut(d.Event)
+}
+
+// fanOut hands an event to every live subscription.
+func (t *topic) fanOut(e *event.Event) {
+	f := &Frame{Type: FrameEvent, Channel: t.name, ID: e.ID, Event: e}
+	var bodies encoded
+	delivered, bytes := 0, 0
+	for _, s := range t.subs {
+		body := bodies.of(s.conn.format, f)
+		if s.conn.deliver(s, f, body) {
+			delivered++
+			bytes += len(body)
+		}
+	}
+	age := time.Duration(-1)
+	if !e.ID.IsZero() {
+		age = max(0, time.Since(time.UnixMilli(e.ID.Time)))
+	}
+	t.worker.hub.options.Metrics.Delivered(delivered, bytes, age)
+}
+
+// encoded holds one frame's bytes in each format that was asked for.
+type encoded []encodedAs
+
+type encodedAs struct {
+	format Format
+	body   []byte
+}
+
+// of returns the frame in a format, encoding it the first time.
+func (e *encoded) of(format Format, f *Frame) []byte {
+	for i := range *e {
+		if (*e)[i].format == format {
+			return (*e)[i].body
+		}
+	}
+	body := format.Encode(f)
+	*e = append(*e, encodedAs{format, body})
+	return body
+}
+
+// recentTags remembers the last events applied, so that one heard twice is
+// known for what it is without asking history.
+type recentTags struct {
+	ring *[64]event.Position
+}
+
+func (r *recentTags) add(p event.Position) {
+	if r.ring == nil {
+		r.ring = new([64]event.Position)
+	}
+	r.ring[p.Offset%uint64(len(r.ring))] = p
+}
+
+func (r *recentTags) has(p event.Position) bool {
+	return r.ring != nil && r.ring[p.Offset%uint64(len(r.ring))] == p
+}
+
+// read reads history for a topic and posts the answer to its worker. It does
+// not block.
+func (h *Hub) read(channel string, attempt int, from bus.From) {
+	h.tasks.Go(func() {
+		answer := task{kind: taskAligned, channel: channel, attempt: attempt, err: errStopped}
+		select {
+		case h.reads <- struct{}{}:
+			answer.page, answer.err = h.bus.Resume(h.ctx, channel, from, resumePage)
+			<-h.reads
+		case <-h.ctx.Done():
+		}
+		h.workerOf(channel).post(answer)
+	})
+}
+
+var errStopped = errors.New("the hub has stopped")
+
+// realignLater lets a topic try again after a failed read.
+func (h *Hub) realignLater(channel string, attempt, failures int) {
+	if h.ctx.Err() != nil {
+		return
+	}
+	wait := min(100*time.Millisecond<<min(failures, 10), 5*time.Second)
+	time.AfterFunc(wait, func() {
+		h.workerOf(channel).post(task{kind: taskRealign, channel: channel, attempt: attempt})
+	})
+}

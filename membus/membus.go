@@ -1,0 +1,279 @@
+// Package membus is the bus of a relay that stands alone: history and
+// delivery within one process, nothing on disk. It keeps the same promises as
+// redisbus, by the same rules, for as long as the process lives.
+package membus
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"relay/bus"
+	"relay/event"
+)
+
+// sweepEvery is how often channels and keys whose time is over are removed.
+const sweepEvery = 10 * time.Second
+
+// Bus implements bus.Bus.
+type Bus struct {
+	// Fixed after New.
+	retention bus.Retention
+	stop      chan struct{}
+	stopped   chan struct{}
+
+	mu       sync.Mutex
+	receiver bus.Receiver
+	wanted   map[string]bool
+	channels map[string]*channel
+	closed   bool
+}
+
+// channel is one channel's history. Guarded by Bus.mu.
+type channel struct {
+	head    event.Position
+	entries []bus.Delivery // oldest first; their times are in ID.Time
+	keys    map[string]key
+	used    time.Time // last publish or resume; renews the position
+}
+
+// key remembers one idempotency key.
+type key struct {
+	id    event.Position
+	print bus.Fingerprint
+	until time.Time
+}
+
+// New makes a bus that keeps history as retention says.
+func New(retention bus.Retention) *Bus {
+	b := &Bus{
+		retention: retention,
+		stop:      make(chan struct{}),
+		stopped:   make(chan struct{}),
+		wanted:    make(map[string]bool),
+		channels:  make(map[string]*channel),
+	}
+	go b.sweepLoop()
+	return b
+}
+
+// Attach implements bus.Bus.
+func (b *Bus) Attach(r bus.Receiver) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.receiver = r
+}
+
+// Listen implements bus.Bus. Here the wish is fulfilled at once.
+func (b *Bus) Listen(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed || b.wanted[name] {
+		return
+	}
+	b.wanted[name] = true
+	b.receiver.Listening(name)
+}
+
+// Unlisten implements bus.Bus.
+func (b *Bus) Unlisten(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.wanted, name)
+}
+
+// Publish implements bus.Bus.
+func (b *Bus) Publish(_ context.Context, batch []bus.Publication) []bus.Receipt {
+	receipts := make([]bus.Receipt, len(batch))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := range batch {
+		if b.closed {
+			receipts[i].Err = bus.ErrUnavailable
+			continue
+		}
+		receipts[i] = b.publish(&batch[i])
+	}
+	return receipts
+}
+
+func (b *Bus) publish(p *bus.Publication) bus.Receipt {
+	now := time.Now()
+	var c *channel
+	if p.Key != "" {
+		c = b.channel(p.Channel, now)
+		if k, ok := c.keys[p.Key]; ok && now.Before(k.until) {
+			if k.print != bus.FingerprintOf(p) {
+				return bus.Receipt{Err: bus.ErrKeyReused}
+			}
+			return bus.Receipt{ID: k.id, Duplicate: true}
+		}
+	}
+	d := bus.Delivery{Event: &event.Event{
+		Channel: p.Channel, Name: p.Name, Data: p.Data, Exclude: p.Exclude,
+	}}
+	if !p.Transient && b.retention.Size > 0 {
+		c = b.channel(p.Channel, now)
+		d.Previous = c.head.Tag
+		d.Event.ID = c.next(now)
+		c.append(d, b.retention, now)
+	}
+	if p.Key != "" {
+		if c.keys == nil {
+			c.keys = make(map[string]key)
+		}
+		c.keys[p.Key] = key{id: d.Event.ID, print: bus.FingerprintOf(p), until: now.Add(bus.KeyTTL)}
+	}
+	receivers := 0
+	if b.wanted[p.Channel] {
+		receivers = 1
+		b.receiver.Deliver(d)
+	}
+	return bus.Receipt{ID: d.Event.ID, Receivers: receivers}
+}
+
+// channel returns the channel's history, begun anew if its position is not known.
+func (b *Bus) channel(name string, now time.Time) *channel {
+	c := b.channels[name]
+	if c == nil || b.forgotten(c, now) {
+		var keys map[string]key
+		if c != nil {
+			keys = c.keys
+		}
+		c = &channel{head: event.Position{Time: now.UnixMilli(), Tag: event.NewTag()}, keys: keys}
+		b.channels[name] = c
+	}
+	c.used = now
+	return c
+}
+
+func (b *Bus) forgotten(c *channel, now time.Time) bool {
+	return now.Sub(c.used) >= b.retention.PositionTTL
+}
+
+// next returns the position of the next event. Time never steps back, even if
+// the clock does.
+func (c *channel) next(now time.Time) event.Position {
+	return event.Position{
+		Time:   max(now.UnixMilli(), c.head.Time),
+		Offset: c.head.Offset + 1,
+		Tag:    event.NewTag(),
+	}
+}
+
+func (c *channel) append(d bus.Delivery, keep bus.Retention, now time.Time) {
+	c.expire(keep, now)
+	c.entries = append(c.entries, d)
+	if over := len(c.entries) - keep.Size; over > 0 {
+		c.drop(over)
+	}
+	c.head = d.Event.ID
+}
+
+// expire drops the entries whose time is over.
+func (c *channel) expire(keep bus.Retention, now time.Time) {
+	oldest := now.Add(-keep.TTL).UnixMilli()
+	n := 0
+	for n < len(c.entries) && c.entries[n].Event.ID.Time <= oldest {
+		n++
+	}
+	c.drop(n)
+}
+
+// drop removes the n oldest entries, and lets go of their memory now and then.
+func (c *channel) drop(n int) {
+	clear(c.entries[:n])
+	c.entries = c.entries[n:]
+	if len(c.entries) == 0 {
+		c.entries = nil
+	}
+}
+
+// Resume implements bus.Bus.
+func (b *Bus) Resume(_ context.Context, name string, from bus.From, limit int) (bus.Page, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return bus.Page{}, bus.ErrUnavailable
+	}
+	now := time.Now()
+	old := b.channels[name]
+	c := b.channel(name, now)
+	c.expire(b.retention, now)
+	s := bus.Snapshot{Head: c.head, Created: c != old}
+	if len(c.entries) > 0 {
+		s.Oldest = c.entries[0].Event.ID
+	}
+	s.Entries = c.since(from, bus.SnapshotSize(limit))
+	return bus.Decide(s, from, limit), nil
+}
+
+func (c *channel) since(from bus.From, most int) []bus.Delivery {
+	i := 0
+	if at, ok := from.Position(); ok {
+		for i < len(c.entries) && before(c.entries[i].Event.ID, at) {
+			i++
+		}
+	} else if !from.Start() {
+		return nil
+	}
+	found := c.entries[i:]
+	// The caller reads after the lock is gone, while append and drop go on.
+	return append([]bus.Delivery(nil), found[:min(len(found), most)]...)
+}
+
+// before compares as Redis compares the IDs of stream entries.
+func before(a, b event.Position) bool {
+	return a.Time < b.Time || a.Time == b.Time && a.Offset < b.Offset
+}
+
+// Healthy implements bus.Bus.
+func (b *Bus) Healthy() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return bus.ErrUnavailable
+	}
+	return nil
+}
+
+// Close implements bus.Bus.
+func (b *Bus) Close() {
+	b.mu.Lock()
+	if !b.closed {
+		b.closed = true
+		close(b.stop)
+	}
+	b.mu.Unlock()
+	<-b.stopped
+}
+
+func (b *Bus) sweepLoop() {
+	defer close(b.stopped)
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-b.stop:
+			return
+		case now := <-tick.C:
+			b.sweep(now)
+		}
+	}
+}
+
+func (b *Bus) sweep(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for name, c := range b.channels {
+		c.expire(b.retention, now)
+		for text, k := range c.keys {
+			if !now.Before(k.until) {
+				delete(c.keys, text)
+			}
+		}
+		if b.forgotten(c, now) && len(c.keys) == 0 {
+			delete(b.channels, name)
+		}
+	}
+}

@@ -1,0 +1,34 @@
+package redisbus
+
+import (
+	"bytes"
+	"testing"
+
+	"relay/bus"
+)
+
+// CheckMessageRoundTrip holds decodeMessage to its law: what it accepts, it
+// accepts again in the bytes that this relay would write, and as the same event.
+func CheckMessageRoundTrip(t *testing.T, text string) {
+	d, err := decodeMessage("c", text, 1<<10)
+	if err != nil {
+		return
+	}
+	again, err := encodeBody(&bus.Publication{Name: d.Event.Name, Data: d.Event.Data, Exclude: d.Event.Exclude})
+	if err != nil {
+		t.Fatalf("%q was read but cannot be written: %v", text, err)
+	}
+	if !d.Event.ID.IsZero() {
+		again = d.Event.ID.String() + " " + d.Previous.String() + " " + again
+	}
+	d2, err := decodeMessage("c", again, 1<<20)
+	if err != nil {
+		t.Fatalf("%q was read, then written as %q, which cannot be read: %v", text, again, err)
+	}
+	if d2.Event.ID != d.Event.ID || d2.Previous != d.Previous || d2.Event.Name != d.Event.Name || !bytes.Equal(d2.Event.Data, d.Event.Data) {
+		t.Fatalf("%q became %+v, then %+v", text, d.Event, d2.Event)
+	}
+	if bytes.ContainsAny(d.Event.Data, "\r\n") {
+		t.Fatalf("%q has a line break in its data", text)
+	}
+}

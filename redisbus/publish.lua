@@ -1,0 +1,117 @@
+-- Publishes events of one channel, in order. See publish.go for the arguments.
+--
+-- Scripts do not roll back, so the order of the writes matters: history first
+-- (the only write that Redis may refuse: out of memory, wrong type), then what
+-- depends on it, and the announcement last. If the script were cut off in the
+-- middle, the head would be behind the stream: an XADD in the same millisecond
+-- is refused for its ID and begins a new history, a later one breaks the chain
+-- of tags, and either way readers notice.
+local stream, head = KEYS[1], KEYS[2]
+local size, ttl, positionTTL, keyTTL = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local publish, freshTag = ARGV[5], ARGV[6]
+
+local function now()
+	local t = redis.call('TIME')
+	return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+local function int(n)
+	return string.format('%.0f', n)
+end
+
+-- Where the channel stands. Read once, at the first event that history keeps.
+local clock, ms, offset, tag
+
+local function newHistory()
+	redis.call('UNLINK', stream)
+	ms, offset, tag = clock, 0, freshTag
+end
+
+local function readHead()
+	clock = now()
+	local h = redis.call('GET', head)
+	if not h then
+		return newHistory()
+	end
+	local a, b, c = string.match(h, '^(%d+)%-(%d+)%-(%w+)$')
+	if not a then
+		return newHistory()
+	end
+	ms, offset, tag = tonumber(a), tonumber(b), c
+end
+
+local function append(newTag, json)
+	local at = math.max(clock, ms)
+	local id = int(at) .. '-' .. int(offset + 1)
+	local reply = redis.pcall('XADD', stream, 'MAXLEN', '~', size, id, 'e', newTag .. ' ' .. tag .. ' ' .. json)
+	if type(reply) == 'table' and reply.err and string.find(reply.err, 'equal or smaller', 1, true) then
+		-- The stream knows of events that the head does not.
+		newHistory()
+		at = clock
+		id = int(at) .. '-1'
+		reply = redis.pcall('XADD', stream, 'MAXLEN', '~', size, id, 'e', newTag .. ' ' .. tag .. ' ' .. json)
+	end
+	if type(reply) == 'table' and reply.err then
+		return nil, nil, reply
+	end
+	local previous = tag
+	ms, offset, tag = at, offset + 1, newTag
+	return id .. '-' .. newTag, previous
+end
+
+local replies, messages, used, store = {}, {}, {}, {}
+local item = 0
+local nextKey = 3
+local appended = false
+
+for i = 7, #ARGV, 4 do
+	local kind, newTag, print, json = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+	item = item + 1
+	local key, known
+	if print ~= '' then
+		key = KEYS[nextKey]
+		nextKey = nextKey + 1
+		known = used[key] or redis.call('GET', key)
+	end
+	if known then
+		local knownPrint, position = string.match(known, '^(%S+) (%S*)$')
+		replies[item] = knownPrint == print and '=' .. position or '!'
+	else
+		local position = ''
+		if kind == 'history' then
+			if not clock then
+				readHead()
+			end
+			local previous, err
+			position, previous, err = append(newTag, json)
+			if err then
+				return err
+			end
+			appended = true
+			messages[#messages + 1] = {item, position .. ' ' .. previous .. ' ' .. json}
+			replies[item] = position
+		else
+			messages[#messages + 1] = {item, json}
+		end
+		if key then
+			used[key] = print .. ' ' .. position
+			store[#store + 1] = key
+		end
+	end
+end
+
+if appended then
+	redis.call('XTRIM', stream, 'MINID', '~', int(math.max(0, clock - ttl)))
+	redis.call('PEXPIRE', stream, ttl)
+	redis.call('SET', head, int(ms) .. '-' .. int(offset) .. '-' .. tag, 'PX', positionTTL)
+end
+for _, key in ipairs(store) do
+	redis.call('SET', key, used[key], 'PX', keyTTL)
+end
+for _, m in ipairs(messages) do
+	local receivers = redis.call(publish, stream, m[2])
+	if not replies[m[1]] then
+		replies[m[1]] = receivers
+	end
+end
+return replies

@@ -1,0 +1,225 @@
+// Package redisbus carries events over Redis and keeps their history there:
+// one script appends, advances the channel's head and publishes; a subscriber
+// connection hears the channels this relay wants, each by its exact name.
+//
+// For a channel c and the prefix "relay:" Redis holds
+//
+//	relay:c          the stream with the history, and the pub/sub channel
+//	{relay:c}h       the head: the last position, outliving the history
+//	{relay:c}k:KEY   what an idempotency key was used for, for ten minutes
+//
+// The braces keep all of them in one slot of a Cluster.
+package redisbus
+
+import (
+	"context"
+	_ "embed" // the scripts
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"relay/bus"
+)
+
+// Options configure a Bus.
+type Options struct {
+	// URL names the server: redis://, rediss:// or unix://, as
+	// rueidis.ParseURL reads it.
+	URL string
+	// Prefix stands before every name in Redis. A database other than 0
+	// becomes part of it: pub/sub knows no databases.
+	Prefix    string
+	Retention bus.Retention
+	// MaxEventBytes bounds the data of events that other Redis clients publish.
+	MaxEventBytes int
+	Log           *slog.Logger
+}
+
+// Bus implements bus.Bus.
+type Bus struct {
+	// Fixed after Open.
+	options  Options
+	client   rueidis.ClientOption
+	prefix   string
+	ctx      context.Context
+	cancel   context.CancelFunc
+	tasks    sync.WaitGroup
+	listener *listener
+
+	// conn is nil until Redis has answered for the first time.
+	conn atomic.Pointer[rueidis.Client]
+
+	mu       sync.Mutex
+	receiver bus.Receiver
+	trouble  error // why conn is nil
+}
+
+const (
+	dialTimeout = 2 * time.Second
+	// commandTimeout ends a connection whose server has stopped answering.
+	commandTimeout = 5 * time.Second
+	// connectPause is the longest pause between attempts to reach Redis.
+	connectPause = time.Second
+)
+
+// Open makes a bus. It does not wait for Redis: until the server answers, the
+// bus is not healthy, publishes nothing, and keeps trying. The error is about
+// the options.
+func Open(options Options) (*Bus, error) {
+	client, err := rueidis.ParseURL(options.URL)
+	if err != nil {
+		return nil, fmt.Errorf("redis URL: %w", err)
+	}
+	client.Dialer.Timeout = dialTimeout
+	client.ConnWriteTimeout = commandTimeout
+	client.DisableCache = true
+	// Keeps a goroutine reading on each connection, so that one that Redis has
+	// closed is known as closed before the next event is sent into it.
+	client.AlwaysPipelining = true
+	client.ClientName = "relay"
+	if client.Sentinel.MasterSet != "" {
+		client.Sentinel.TopologyRefreshInterval = 5 * time.Second
+	}
+	if options.Log == nil {
+		options.Log = slog.New(slog.DiscardHandler)
+	}
+	b := &Bus{
+		options: options,
+		client:  client,
+		prefix:  prefixFor(options.Prefix, client.SelectDB),
+		trouble: errors.New("the first connection to Redis is still being made"),
+	}
+	b.listener = newListener(b)
+	b.ctx, b.cancel = context.WithCancel(context.Background())
+	return b, nil
+}
+
+// prefixFor makes a database part of the prefix. No channel's name begins
+// with "_", so the names of two databases never meet.
+func prefixFor(prefix string, database int) string {
+	if database == 0 {
+		return prefix
+	}
+	return prefix + "_" + strconv.Itoa(database) + ":"
+}
+
+// Attach implements bus.Bus, and starts.
+func (b *Bus) Attach(r bus.Receiver) {
+	b.mu.Lock()
+	b.receiver = r
+	b.mu.Unlock()
+	b.tasks.Go(b.run)
+}
+
+// run connects for the first time, then hears until the bus is closed.
+func (b *Bus) run() {
+	for attempt := 0; ; attempt++ {
+		client, err := b.connect()
+		if err == nil {
+			b.conn.Store(&client)
+			b.options.Log.Info("connected to Redis")
+			break
+		}
+		b.mu.Lock()
+		first := attempt == 0 || b.trouble.Error() != err.Error()
+		b.trouble = err
+		b.mu.Unlock()
+		if first {
+			b.options.Log.Error("Redis cannot be reached; trying again until it can", "error", err)
+		}
+		if !sleep(b.ctx, backoff(attempt, connectPause)) {
+			return
+		}
+	}
+	b.listener.run(b.ctx)
+}
+
+func (b *Bus) connect() (rueidis.Client, error) {
+	client, err := rueidis.NewClient(b.client)
+	if err != nil {
+		return nil, err
+	}
+	if client.Mode() == rueidis.ClientModeCluster {
+		client.Close()
+		return nil, errors.New("the server is a Redis Cluster, which this version does not support; use a standalone server or Sentinel")
+	}
+	return client, nil
+}
+
+// redis returns the client, or ErrUnavailable with the reason.
+func (b *Bus) redis() (rueidis.Client, error) {
+	if c := b.conn.Load(); c != nil && b.ctx.Err() == nil {
+		return *c, nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return nil, fmt.Errorf("%w: %w", bus.ErrUnavailable, b.trouble)
+}
+
+// Listen implements bus.Bus.
+func (b *Bus) Listen(channel string) { b.listener.want(channel, true) }
+
+// Unlisten implements bus.Bus.
+func (b *Bus) Unlisten(channel string) { b.listener.want(channel, false) }
+
+// Healthy implements bus.Bus.
+func (b *Bus) Healthy() error {
+	if _, err := b.redis(); err != nil {
+		return err
+	}
+	return b.listener.healthy()
+}
+
+// Close implements bus.Bus.
+func (b *Bus) Close() {
+	b.mu.Lock()
+	b.trouble = errors.New("the relay is stopping")
+	b.mu.Unlock()
+	b.cancel()
+	b.tasks.Wait()
+	if c := b.conn.Load(); c != nil {
+		(*c).Close()
+	}
+}
+
+func (b *Bus) receiverNow() bus.Receiver {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.receiver
+}
+
+// Names in Redis.
+
+func (b *Bus) stream(channel string) string { return b.prefix + channel }
+
+func (b *Bus) head(channel string) string { return "{" + b.prefix + channel + "}h" }
+
+func (b *Bus) key(channel, key string) string { return "{" + b.prefix + channel + "}k:" + key }
+
+// backoff is the pause before the next attempt: doubling from 50 ms to most,
+// with jitter so that many relays do not come as one.
+func backoff(attempt int, most time.Duration) time.Duration {
+	d := min(50*time.Millisecond<<min(attempt, 16), most)
+	return d/2 + rand.N(d/2)
+}
+
+// sleep reports whether d passed before ctx was done.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

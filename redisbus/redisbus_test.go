@@ -1,0 +1,237 @@
+package redisbus_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"relay/bus"
+	"relay/bus/bustest"
+	"relay/event"
+	"relay/redisbus"
+	"relay/tests/redistest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func open(tb testing.TB, server *redistest.Server, prefix string, keep bus.Retention) bus.Bus {
+	tb.Helper()
+	b, err := redisbus.Open(redisbus.Options{
+		URL: server.URL(), Prefix: prefix, Retention: keep, MaxEventBytes: 64 << 10,
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(b.Close)
+	return b
+}
+
+func TestContract(t *testing.T) {
+	server := redistest.Start(t)
+	n := 0
+	bustest.Run(t, func(tb testing.TB, keep bus.Retention) (func() bus.Bus, bool) {
+		n++
+		prefix := fmt.Sprintf("test%d:", n)
+		return func() bus.Bus { return open(tb, server, prefix, keep) }, true
+	})
+}
+
+func TestNamesInRedis(t *testing.T) {
+	server := redistest.Start(t)
+	b := open(t, server, "relay:", bustest.Keep)
+	ear := bustest.NewEar(b)
+	bustest.AwaitHealthy(t, b)
+	ear.Listen(t, b, "orders.42")
+	p := bustest.Number("orders.42", 1)
+	p.Key = "k"
+	id := bustest.Publish(t, b, p)[0].ID
+
+	if got := server.Do("XLEN", "relay:orders.42"); got != ":1" {
+		t.Errorf("XLEN of the stream: %s", got)
+	}
+	if got := server.Do("GET", "{relay:orders.42}h"); got != id.String() {
+		t.Errorf("the head holds %q, the event is %q", got, id)
+	}
+	for _, key := range []string{"relay:orders.42", "{relay:orders.42}h", "{relay:orders.42}k:k"} {
+		if got := server.Do("PTTL", key); strings.HasPrefix(got, ":-") {
+			t.Errorf("%s lives for ever (PTTL %s)", key, got)
+		}
+	}
+	if got := server.Do("PUBLISH", "relay:orders.42", `{"event":"x","data":{"a": 1}}`); got != ":1" {
+		t.Errorf("%s receivers for a message published by hand", got)
+	}
+	d := ear.Heard(t, "orders.42", 2)[1]
+	if !d.Event.ID.IsZero() || string(d.Event.Data) != `{"a":1}` {
+		t.Errorf("published by hand, heard as %+v", d.Event)
+	}
+}
+
+func TestDatabaseIsPartOfThePrefix(t *testing.T) {
+	server := redistest.Start(t)
+	b, err := redisbus.Open(redisbus.Options{URL: server.URL() + "/3", Prefix: "relay:", Retention: bustest.Keep, MaxEventBytes: 1 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	other := open(t, server, "relay:", bustest.Keep)
+	ear, otherEar := bustest.NewEar(b), bustest.NewEar(other)
+	bustest.AwaitHealthy(t, b)
+	bustest.AwaitHealthy(t, other)
+	ear.Listen(t, b, "c")
+	otherEar.Listen(t, other, "c")
+	bustest.Publish(t, other, bustest.Number("c", 1))
+	bustest.Publish(t, b, bustest.Number("c", 2))
+	if got := bustest.Numbers(t, ear.Heard(t, "c", 1)); got[0] != 2 {
+		t.Errorf("database 3 heard %v", got)
+	}
+	if got := bustest.Numbers(t, otherEar.Heard(t, "c", 1)); got[0] != 1 {
+		t.Errorf("database 0 heard %v", got)
+	}
+}
+
+func TestStrangersMessages(t *testing.T) {
+	server := redistest.Start(t)
+	b := open(t, server, "relay:", bustest.Keep)
+	ear := bustest.NewEar(b)
+	bustest.AwaitHealthy(t, b)
+	ear.Listen(t, b, "c")
+	bad := []string{
+		``, `hello`, `{`, `{"data":1}`, `{"event":"","data":1}`, `{"event":"x"}`, `{"event":1,"data":1}`,
+		`{"event":"x","data":1}}`, `[1]`, `1-1-abcdef`, `1-1-abcdef abcdef`, `1-1-abcdef abcdef {`,
+		`x-1-abcdef abcdef {"event":"x","data":1}`, `1-1-abc abcdef {"event":"x","data":1}`,
+		"{\"event\":\"\xff\",\"data\":1}", `{"event":"x","data":"` + strings.Repeat("a", 64<<10) + `"}`,
+	}
+	for _, text := range bad {
+		server.Do("PUBLISH", "relay:c", text)
+	}
+	for _, reason := range ear.AwaitDropped(t, len(bad)) {
+		if reason != event.DropMalformed {
+			t.Errorf("dropped as %s", reason)
+		}
+	}
+	server.Do("PUBLISH", "relay:c", ` {"event":"x"}`)
+	server.Do("PUBLISH", "relay:c", `{"event":"ok","data":1,"newer":"field"}`)
+	if d := ear.Heard(t, "c", 1)[0]; d.Event.Name != "ok" {
+		t.Errorf("heard %+v", d.Event)
+	}
+}
+
+func TestReconnectsAndHearsAgain(t *testing.T) {
+	server := redistest.Start(t)
+	b := open(t, server, "relay:", bustest.Keep)
+	ear := bustest.NewEar(b)
+	bustest.AwaitHealthy(t, b)
+	for _, c := range []string{"a", "b"} {
+		ear.Listen(t, b, c)
+	}
+	server.Do("CLIENT", "KILL", "TYPE", "pubsub")
+	ear.AwaitConfirmations(t, "a", 2)
+	ear.AwaitConfirmations(t, "b", 2)
+	bustest.Publish(t, b, bustest.Number("a", 1), bustest.Number("b", 1))
+	ear.Heard(t, "a", 1)
+	ear.Heard(t, "b", 1)
+
+	server.Stop()
+	if r := b.Publish(context.Background(), []bus.Publication{bustest.Number("a", 2)})[0]; r.Err == nil {
+		t.Error("took an event while Redis was down")
+	}
+	server.Restart()
+	ear.AwaitConfirmations(t, "a", 3)
+	ear.AwaitConfirmations(t, "b", 3)
+	bustest.AwaitHealthy(t, b)
+	bustest.Publish(t, b, bustest.Number("a", 3))
+	ear.Heard(t, "a", 2)
+}
+
+func TestStartsBeforeRedis(t *testing.T) {
+	server := redistest.Start(t)
+	server.Stop()
+	b := open(t, server, "relay:", bustest.Keep)
+	ear := bustest.NewEar(b)
+	b.Listen("c")
+	if b.Healthy() == nil {
+		t.Error("healthy without Redis")
+	}
+	if r := b.Publish(context.Background(), []bus.Publication{bustest.Number("c", 1)})[0]; r.Err == nil {
+		t.Error("took an event without Redis")
+	}
+	server.Restart()
+	ear.AwaitConfirmations(t, "c", 1)
+	bustest.Publish(t, b, bustest.Number("c", 1))
+	ear.Heard(t, "c", 1)
+}
+
+func TestScriptsAreForgotten(t *testing.T) {
+	server := redistest.Start(t)
+	b := open(t, server, "relay:", bustest.Keep)
+	bustest.NewEar(b)
+	bustest.AwaitHealthy(t, b)
+	for n := range 3 {
+		server.Do("SCRIPT", "FLUSH")
+		if id := bustest.Publish(t, b, bustest.Number("c", n))[0].ID; id.Offset != uint64(n+1) {
+			t.Errorf("event %d has %v", n, id)
+		}
+		server.Do("SCRIPT", "FLUSH")
+		bustest.Resume(t, b, "c", bus.FromNow(), 1)
+	}
+}
+
+func TestRefusedChannel(t *testing.T) {
+	server := redistest.Start(t)
+	server.Do("ACL", "SETUSER", "app", "on", ">secret", "+@all", "~*", "resetchannels", "&relay:ok*")
+	b, err := redisbus.Open(redisbus.Options{
+		URL: "redis://app:secret@" + server.Addr, Prefix: "relay:", Retention: bustest.Keep, MaxEventBytes: 1 << 10,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	ear := bustest.NewEar(b)
+	bustest.AwaitHealthy(t, b)
+	b.Listen("secret")
+	if err := ear.AwaitFailed(t, "secret"); !strings.Contains(err.Error(), "permission") {
+		t.Errorf("refused with %v", err)
+	}
+	ear.Listen(t, b, "ok.1")
+	bustest.Publish(t, b, bustest.Number("ok.1", 1))
+	ear.Heard(t, "ok.1", 1)
+}
+
+// A head that is gone or behind its stream begins a new history, and a reader
+// of the old one is told.
+func TestLostHead(t *testing.T) {
+	server := redistest.Start(t)
+	b := open(t, server, "relay:", bustest.Keep)
+	bustest.NewEar(b)
+	bustest.AwaitHealthy(t, b)
+	r := bustest.Publish(t, b, bustest.Number("c", 1), bustest.Number("c", 2))
+
+	server.Do("SET", "{relay:c}h", r[0].ID.String()) // as if a write had been lost
+	next := bustest.Publish(t, b, bustest.Number("c", 3))[0].ID
+	for _, old := range r {
+		if page := bustest.Resume(t, b, "c", bus.FromPosition(old.ID), 10); page.Reset != event.ResetDiverged {
+			t.Errorf("a reader of the old history: %+v", page)
+		}
+	}
+
+	server.Do("DEL", "{relay:c}h")
+	if page := bustest.Resume(t, b, "c", bus.FromPosition(next), 10); page.Reset != event.ResetUnknown {
+		t.Errorf("without a head: %+v", page)
+	}
+	if got := server.Do("EXISTS", "relay:c"); got != ":0" {
+		t.Error("the stream of a history that ended is still there")
+	}
+}
+
+func FuzzMessage(f *testing.F) {
+	for _, seed := range []string{
+		`{"event":"x","data":1}`, `1795334400123-42-Xk3vQ9 b0Ty2m {"event":"x","data":{"a":[1,null]},"exclude":["a"]}`,
+		`1-0-aaaaaa bbbbbb {}`, `- -`, `{}`, ``, `{"event":"x","data":1,"event":"y"}`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) { redisbus.CheckMessageRoundTrip(t, text) })
+}

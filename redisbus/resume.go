@@ -1,0 +1,109 @@
+package redisbus
+
+import (
+	"context"
+	_ "embed" // the script
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/redis/rueidis"
+
+	"relay/bus"
+	"relay/event"
+)
+
+//go:embed resume.lua
+var resumeText string
+
+var resumeScript = newScript(resumeText)
+
+// Resume implements bus.Bus. The script reads, bus.Decide decides.
+func (b *Bus) Resume(ctx context.Context, channel string, from bus.From, limit int) (bus.Page, error) {
+	client, err := b.redis()
+	if err != nil {
+		return bus.Page{}, err
+	}
+	keys := []string{b.stream(channel), b.head(channel)}
+	args := []string{
+		milliseconds(b.options.Retention.PositionTTL), event.NewTag().String(),
+		entryFrom(from), strconv.Itoa(bus.SnapshotSize(limit)),
+	}
+	reply := client.Do(ctx, resumeScript.command(client, false, keys, args))
+	if redisErr, ok := rueidis.IsRedisErr(reply.Error()); ok && redisErr.IsNoScript() {
+		reply = client.Do(ctx, resumeScript.command(client, true, keys, args))
+	}
+	if err := reply.Error(); err != nil {
+		return bus.Page{}, fmt.Errorf("%w: %w", bus.ErrUnavailable, err)
+	}
+	snapshot, err := readSnapshot(channel, reply)
+	if err != nil {
+		return bus.Page{}, fmt.Errorf("history of channel %q in Redis cannot be read: %w", channel, err)
+	}
+	return bus.Decide(snapshot, from, limit), nil
+}
+
+// entryFrom is where XRANGE begins; empty if no entries are wanted.
+func entryFrom(from bus.From) string {
+	if p, ok := from.Position(); ok {
+		return strconv.FormatInt(p.Time, 10) + "-" + strconv.FormatUint(p.Offset, 10)
+	}
+	if from.Start() {
+		return "-"
+	}
+	return ""
+}
+
+var errReply = errors.New("the script answered something else than it should")
+
+func readSnapshot(channel string, reply rueidis.RedisResult) (s bus.Snapshot, err error) {
+	parts, err := reply.ToArray()
+	if err != nil {
+		return s, err
+	}
+	if len(parts) != 2 && len(parts) != 4 {
+		return s, errReply
+	}
+	text, err := parts[0].ToString()
+	if err != nil {
+		return s, err
+	}
+	if s.Head, err = event.ParsePosition(text); err != nil {
+		return s, err
+	}
+	created, err := parts[1].AsInt64()
+	if err != nil {
+		return s, err
+	}
+	s.Created = created == 1
+	if len(parts) == 2 {
+		return s, nil
+	}
+	if s.Entries, err = readEntries(channel, parts[2]); err != nil {
+		return s, err
+	}
+	oldest, err := readEntries(channel, parts[3])
+	if err != nil {
+		return s, err
+	}
+	if len(oldest) > 0 {
+		s.Oldest = oldest[0].Event.ID
+	}
+	return s, nil
+}
+
+func readEntries(channel string, reply rueidis.RedisMessage) ([]bus.Delivery, error) {
+	entries, err := reply.AsXRange()
+	if err != nil {
+		return nil, err
+	}
+	list := make([]bus.Delivery, 0, len(entries))
+	for _, entry := range entries {
+		// Somebody else's entry in the stream counts as missing: the chain of
+		// tags is broken there, and readers are told to refetch.
+		if d, err := decodeEntry(channel, entry.ID, entry.FieldValues["e"]); err == nil {
+			list = append(list, d)
+		}
+	}
+	return list, nil
+}

@@ -1,0 +1,138 @@
+// Package redistest starts real Redis servers for tests, each on a free port
+// and without a file on disk that outlives the test.
+package redistest
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Server is one redis-server process.
+type Server struct {
+	Addr string
+
+	tb   testing.TB
+	args []string
+	cmd  *exec.Cmd
+}
+
+// Start runs redis-server with extra arguments ("--maxmemory", "1mb") until
+// the test ends.
+func Start(tb testing.TB, args ...string) *Server {
+	tb.Helper()
+	s := &Server{Addr: FreeAddr(tb), tb: tb, args: args}
+	s.Restart()
+	tb.Cleanup(s.Stop)
+	return s
+}
+
+// URL is the server's address as RELAY_REDIS_URL takes it.
+func (s *Server) URL() string { return "redis://" + s.Addr }
+
+// Restart starts the server again on its old port, with nothing in it.
+func (s *Server) Restart() {
+	s.tb.Helper()
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		s.tb.Fatal("redis-server is not installed; `make setup` installs it")
+	}
+	_, port, _ := net.SplitHostPort(s.Addr)
+	args := append([]string{
+		"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+		"--dir", s.tb.TempDir(), "--daemonize", "no",
+	}, s.args...)
+	cmd := exec.Command(path, args...)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		s.tb.Fatalf("redis-server: %v", err)
+	}
+	s.cmd = cmd
+	s.await()
+}
+
+// await returns when the server answers.
+func (s *Server) await() {
+	s.tb.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for time.Now().Before(deadline) {
+		if reply, err := s.try("PING"); err == nil && reply == "+PONG" {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	s.tb.Fatalf("redis-server on %s did not answer in 30 s", s.Addr)
+}
+
+// Stop kills the server and waits for its end.
+func (s *Server) Stop() {
+	if s.cmd == nil {
+		return
+	}
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait()
+	s.cmd = nil
+}
+
+// Signal sends the server a signal (SIGSTOP, SIGCONT).
+func (s *Server) Signal(sig os.Signal) {
+	s.tb.Helper()
+	if err := s.cmd.Process.Signal(sig); err != nil {
+		s.tb.Fatalf("redis-server: %v", err)
+	}
+}
+
+// Do sends one command over a connection of its own and returns the first
+// line of the reply, as on the wire (or, for a bulk string, its text).
+func (s *Server) Do(args ...string) string {
+	s.tb.Helper()
+	reply, err := s.try(args...)
+	if err != nil {
+		s.tb.Fatalf("redis %v: %v", args, err)
+	}
+	return reply
+}
+
+func (s *Server) try(args ...string) (string, error) {
+	conn, err := net.DialTimeout("tcp", s.Addr, 5*time.Second)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	var b strings.Builder
+	fmt.Fprintf(&b, "*%d\r\n", len(args))
+	for _, a := range args {
+		fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(a), a)
+	}
+	if _, err := conn.Write([]byte(b.String())); err != nil {
+		return "", err
+	}
+	r := bufio.NewReader(conn)
+	line, err := r.ReadString('\n')
+	if err != nil {
+		return "", err
+	}
+	line = strings.TrimRight(line, "\r\n")
+	if strings.HasPrefix(line, "$") && line != "$-1" {
+		text, err := r.ReadString('\n')
+		return strings.TrimRight(text, "\r\n"), err
+	}
+	return line, nil
+}
+
+// FreeAddr is a loopback address on which nothing listens.
+func FreeAddr(tb testing.TB) string {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
