@@ -15,7 +15,12 @@ import (
 	"relay/tests/redistest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		// The driver sleeps out a delay of up to a second before it may look
+		// for the servers again, even when its client is closed meanwhile.
+		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"))
+}
 
 func open(tb testing.TB, server *redistest.Server, prefix string, keep bus.Retention) bus.Bus {
 	tb.Helper()

@@ -1,0 +1,101 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"relay/bus"
+	"relay/event"
+	"relay/problem"
+)
+
+// published answers a publish request that was done as a whole.
+type published struct {
+	Results []result `json:"results"`
+}
+
+// result tells what became of one item in one channel.
+type result struct {
+	Channel string `json:"channel"`
+	// ID is the event's position; an event without history has none.
+	ID string `json:"id,omitzero"`
+	// Duplicate: the key had come before with the same event, and ID is the first one's.
+	Duplicate bool `json:"duplicate,omitzero"`
+	// Error: it was not published, or perhaps not.
+	Error *resultError `json:"error,omitzero"`
+}
+
+type resultError struct {
+	Code   event.Code `json:"code"`
+	Detail string     `json:"detail"`
+}
+
+var (
+	errorUnavailable = &resultError{event.CodeUnavailable, "The bus did not take this event in time. Send it again."}
+	errorKeyReused   = &resultError{event.CodeKeyReused, fmt.Sprintf(
+		"Within the last %.0f minutes this key came with another event on this channel. Give each event a key of its own.", bus.KeyTTL.Minutes())}
+)
+
+// outcome answers a publish request by the receipts of its publications.
+// Unless each one is good the request has failed: an app that looks at the
+// status only must not take an event for published that may be lost.
+func (b *batch) outcome(receipts []bus.Receipt) (any, *problem.Problem) {
+	results := make([]result, len(receipts))
+	var reused []problem.Item
+	failed := 0
+	for i := range receipts {
+		receipt := &receipts[i]
+		results[i] = result{Channel: b.publications[i].Channel, ID: receipt.ID.String(), Duplicate: receipt.Duplicate}
+		switch {
+		case receipt.Err == nil:
+		case errors.Is(receipt.Err, bus.ErrKeyReused):
+			results[i].Error = errorKeyReused
+			reused = append(reused, b.keyError(i, errorKeyReused.Detail))
+		default:
+			results[i].Error = errorUnavailable
+			failed++
+		}
+	}
+	var p *problem.Problem
+	switch {
+	case failed > 0:
+		// Also if a key was reused: a repeat will say that again.
+		p = unavailable(b.retryAdvice(failed))
+	case len(reused) > 0:
+		p = problem.New(http.StatusUnprocessableEntity, event.CodeKeyReused, fmt.Sprintf(
+			"%d of %d events came under a key that stands for another event and were not published; results tells of the others.",
+			len(reused), len(receipts)))
+		p.Errors = reused[:min(len(reused), maxListed)]
+	default:
+		return published{results}, nil
+	}
+	p.Results = results
+	return nil, p
+}
+
+// retryAdvice says what an app can do about events the bus did not take. A
+// failure does not prove that the event was not published: the answer may have
+// been lost instead.
+func (b *batch) retryAdvice(failed int) string {
+	detail := fmt.Sprintf("The bus did not take %d of %d events in time; see results. ", failed, len(b.publications))
+	for i := range b.publications {
+		if b.publications[i].Key == "" {
+			return detail + "A repeat of this request can publish events a second time; " +
+				"with an Idempotency-Key header, or a key in each item, repeats are safe."
+		}
+	}
+	return detail + "Repeat the whole request with the same keys: that is safe, what is published already is not published again."
+}
+
+// logFailures logs what the bus gives no name to. That it is not available it
+// tells itself, once, and not with every request.
+func (a *API) logFailures(receipts []bus.Receipt) {
+	for i := range receipts {
+		err := receipts[i].Err
+		if err != nil && !errors.Is(err, bus.ErrUnavailable) && !errors.Is(err, bus.ErrKeyReused) {
+			a.options.Log.Error("the bus could not publish an event", "error", err)
+			return // the rest of the batch will have failed for the same reason
+		}
+	}
+}

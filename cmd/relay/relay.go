@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	openapi "relay"
+	"relay/api"
+	"relay/auth"
+	"relay/bus"
+	"relay/cmd/relay/internal/config"
+	"relay/hub"
+	"relay/membus"
+	"relay/metrics"
+	"relay/redisbus"
+	"relay/transport/handshake"
+)
+
+// relay is one running relay: the rooms, wired, and its three listeners.
+type relay struct {
+	config  *config.Config
+	log     *slog.Logger
+	bus     bus.Bus
+	hub     *hub.Hub
+	metrics *metrics.Metrics
+	health  *health
+	// In the order in which they are told to stop.
+	public, api, ops *listener
+}
+
+// newRelay builds a relay and listens. The error is about an address or the
+// bus's options; a Redis that cannot be reached is none.
+func newRelay(cfg *config.Config, log *slog.Logger) (r *relay, err error) {
+	r = &relay{config: cfg, log: log, metrics: metrics.New()}
+	if r.bus, err = newBus(cfg, log); err != nil {
+		return nil, err
+	}
+	r.hub = hub.New(r.bus, hub.Options{
+		MaxConnections: cfg.MaxConnections, MaxChannels: cfg.MaxChannels, Metrics: r.metrics, Log: log,
+	})
+	r.health = newHealth(r.bus, r.hub, cfg.ReadyStrict)
+	r.metrics.RegisterHealth(r.bus.Healthy)
+	r.metrics.RegisterVersion(version())
+	if err := r.listen(); err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func newBus(cfg *config.Config, log *slog.Logger) (bus.Bus, error) {
+	keep := bus.Retention{Size: cfg.HistorySize, TTL: cfg.HistoryTTL, PositionTTL: cfg.PositionTTL}
+	if !cfg.RedisURL.IsSet() {
+		return membus.New(keep), nil
+	}
+	return redisbus.Open(redisbus.Options{
+		URL: cfg.RedisURL.Get(), Prefix: cfg.Prefix, Retention: keep, MaxEventBytes: cfg.MaxEventBytes, Log: log,
+	})
+}
+
+// listen opens the three listeners, so that a taken port stops the start and
+// is not found out later.
+func (r *relay) listen() error {
+	policy, err := newPolicy(r.config)
+	if err != nil {
+		return err
+	}
+	if r.public, err = listenOn("public", r.config.PublicAddr, r.log); err != nil {
+		return err
+	}
+	if r.api, err = listenOn("api", r.config.APIAddr, r.log); err != nil {
+		return err
+	}
+	if r.ops, err = listenOn("ops", r.config.OpsAddr, r.log); err != nil {
+		return err
+	}
+	app := r.newAPI()
+	r.public.server.Handler = r.publicRoutes(policy, app)
+	r.api.server.Handler = app
+	r.api.server.ReadTimeout = time.Minute // a body that comes a byte a second
+	r.ops.server.Handler = r.opsRoutes()
+	return nil
+}
+
+func newPolicy(cfg *config.Config) (*handshake.Policy, error) {
+	var tokens *auth.Verifier
+	if cfg.JWTSecret.IsSet() {
+		tokens = auth.NewVerifier(secretBytes(cfg.JWTSecret))
+	}
+	return handshake.New(handshake.Options{
+		Tokens: tokens, Public: cfg.PublicChannels, Open: cfg.Open, OpenLocal: cfg.OpenLocal,
+		Origins: cfg.AllowedOrigins, LoopbackOrigins: isLoopback(cfg.PublicAddr),
+	})
+}
+
+func (r *relay) newAPI() *api.API {
+	return api.New(api.Options{
+		Bus: r.bus, Rooms: r.hub, Keys: r.config.APIKeys.List, Tokens: secretBytes(r.config.JWTSecret),
+		MaxEventBytes: r.config.MaxEventBytes, MaxRequestBytes: r.config.MaxRequestBytes,
+		Loopback: isLoopback(r.config.APIAddr), Log: r.log, Metrics: r.metrics, OpenAPI: openapi.OpenAPI,
+	})
+}
+
+func secretBytes(s *config.Secret) func() []byte {
+	return func() []byte { return []byte(s.Get()) }
+}
+
+// run serves until ctx is done, then leaves politely. The error is that of a
+// listener that failed.
+func (r *relay) run(ctx context.Context) error {
+	failed := make(chan error, 3)
+	for _, l := range r.listeners() {
+		go func() { failed <- l.serve() }()
+	}
+	var err error
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+	}
+	r.leave()
+	return err
+}
+
+func (r *relay) listeners() []*listener { return []*listener{r.public, r.api, r.ops} }
+
+// leave drains and closes. The api stays up until the last client is gone, so
+// that the app's last events go out.
+func (r *relay) leave() {
+	window := r.config.DrainWindow
+	r.log.Info("leaving: clients are released", "connections", r.hub.Connections(), "window", window)
+	ctx, cancel := context.WithTimeout(context.Background(), window)
+	defer cancel()
+	// The rest of the window is for the last ones to answer.
+	r.hub.Drain(ctx, window*4/5)
+	if left := r.hub.Connections(); left > 0 {
+		r.log.Warn("the drain window is over: the rest is closed at once", "connections", left)
+	}
+	r.close()
+	r.log.Info("stopped")
+}
+
+// close ends everything at once.
+func (r *relay) close() {
+	for _, l := range r.listeners() {
+		if l != nil {
+			l.stop()
+		}
+	}
+	r.hub.Close()
+	r.bus.Close()
+}
+
+// listener is one address and its HTTP server.
+type listener struct {
+	name   string
+	net    net.Listener
+	server *http.Server
+}
+
+func listenOn(name, addr string, log *slog.Logger) (*listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("the %s listener cannot use the address %s (set --%s-addr or RELAY_%s_ADDR): %w",
+			name, addr, name, strings.ToUpper(name), err)
+	}
+	return &listener{name: name, net: l, server: &http.Server{
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		// A token and a cursor stand in headers or the query, 12 KiB together.
+		MaxHeaderBytes: 32 << 10,
+		ErrorLog:       slog.NewLogLogger(log.With("listener", name).Handler(), slog.LevelDebug),
+	}}, nil
+}
+
+func (l *listener) serve() error {
+	if err := l.server.Serve(l.net); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("the %s listener failed: %w", l.name, err)
+	}
+	return nil
+}
+
+// stop lets requests under way end, but not for long: streams have been ended
+// by the drain, and what is left are publishes of milliseconds.
+func (l *listener) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if l.server.Shutdown(ctx) != nil {
+		_ = l.server.Close()
+	}
+	_ = l.net.Close() // if it was never served
+}
+
+// url is where a person on this machine reaches the listener.
+func (l *listener) url() string {
+	addr := l.net.Addr().(*net.TCPAddr)
+	host := addr.IP.String()
+	if addr.IP.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, fmt.Sprint(addr.Port))
+}
+
+// isLoopback reports whether an address to listen on is this machine's own.
+func isLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,75 @@
+package metrics
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"relay/event"
+)
+
+// connections says who is here, and why others left.
+type connections struct {
+	byTransport   byLabel[string, transport]
+	subscriptions prometheus.Gauge
+	channels      prometheus.Gauge
+}
+
+// transport is the share of one wire.
+type transport struct {
+	open   prometheus.Gauge
+	opened prometheus.Counter
+	closed byLabel[event.Reason, prometheus.Counter]
+}
+
+func newConnections(factory promauto.Factory) connections {
+	open := factory.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "relay_connections",
+		Help: "Client connections open now.",
+	}, []string{"transport"})
+	opened := factory.NewCounterVec(prometheus.CounterOpts{
+		Name: "relay_connections_opened_total",
+		Help: "Client connections taken in.",
+	}, []string{"transport"})
+	closed := factory.NewCounterVec(prometheus.CounterOpts{
+		Name: "relay_connections_closed_total",
+		Help: "Client connections that ended, by why.",
+	}, []string{"transport", "reason"})
+	return connections{
+		byTransport: newByLabel(transports, func(name string) transport {
+			mine := closed.MustCurryWith(prometheus.Labels{"transport": name})
+			return transport{
+				open:   open.WithLabelValues(name),
+				opened: opened.WithLabelValues(name),
+				closed: newByLabel(closeReasons, counterFor(mine)),
+			}
+		}),
+		subscriptions: factory.NewGauge(prometheus.GaugeOpts{
+			Name: "relay_subscriptions",
+			Help: "Subscriptions of all clients now, with those that still wait for the bus.",
+		}),
+		channels: factory.NewGauge(prometheus.GaugeOpts{
+			Name: "relay_channels",
+			Help: "Channels this relay listens to on the bus now.",
+		}),
+	}
+}
+
+// ConnectionOpened implements hub.Metrics.
+func (m *Metrics) ConnectionOpened(transport string) {
+	t := m.connections.byTransport.of(transport)
+	t.open.Inc()
+	t.opened.Inc()
+}
+
+// ConnectionClosed implements hub.Metrics.
+func (m *Metrics) ConnectionClosed(transport string, reason event.Reason) {
+	t := m.connections.byTransport.of(transport)
+	t.open.Dec()
+	t.closed.of(reason).Inc()
+}
+
+// Subscriptions implements hub.Metrics.
+func (m *Metrics) Subscriptions(delta int) { m.connections.subscriptions.Add(float64(delta)) }
+
+// Channels implements hub.Metrics.
+func (m *Metrics) Channels(delta int) { m.connections.channels.Add(float64(delta)) }

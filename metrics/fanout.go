@@ -1,0 +1,75 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"relay/event"
+)
+
+// fanout follows events from the bus to the clients.
+type fanout struct {
+	received  prometheus.Counter
+	delivered prometheus.Counter
+	bytes     prometheus.Counter
+	delivery  prometheus.Histogram
+	dropped   byLabel[event.Reason, prometheus.Counter]
+	resumes   byLabel[string, prometheus.Counter]
+}
+
+func newFanout(factory promauto.Factory) fanout {
+	return fanout{
+		received: factory.NewCounter(prometheus.CounterOpts{
+			Name: "relay_events_received_total",
+			Help: "Events heard from the bus.",
+		}),
+		delivered: factory.NewCounter(prometheus.CounterOpts{
+			Name: "relay_events_delivered_total",
+			Help: "Events handed to a connection: one event for a thousand clients counts a thousand.",
+		}),
+		bytes: factory.NewCounter(prometheus.CounterOpts{
+			Name: "relay_delivered_bytes_total",
+			Help: "Bytes of the events handed to connections, before the framing and compression of the wire.",
+		}),
+		delivery: factory.NewHistogram(histogram(
+			"relay_delivery_seconds",
+			"Time from an event's publishing, by the clock of the bus, until all its connections on this relay had been handed it.",
+			// The time in an event's ID has whole milliseconds: below that
+			// there is nothing to tell apart.
+			[]float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 60},
+		)),
+		dropped: newByLabel(dropReasons, counterFor(factory.NewCounterVec(prometheus.CounterOpts{
+			Name: "relay_dropped_total",
+			Help: "What was heard from the bus and not delivered, by why.",
+		}, []string{"reason"}))),
+		resumes: newByLabel(outcomes, counterFor(factory.NewCounterVec(prometheus.CounterOpts{
+			Name: "relay_resumes_total",
+			Help: "Reads of history that told a channel where it stands, by what came of them.",
+		}, []string{"outcome"}))),
+	}
+}
+
+// Received implements hub.Metrics.
+func (m *Metrics) Received() { m.fanout.received.Inc() }
+
+// Delivered implements hub.Metrics. The time is observed once for the event
+// and not once for each connection: a fan-out to ten thousand clients must not
+// cost ten thousand observations, and the clients of one fan-out share its fate.
+func (m *Metrics) Delivered(n, bytes int, age time.Duration) {
+	if n == 0 {
+		return
+	}
+	m.fanout.delivered.Add(float64(n))
+	m.fanout.bytes.Add(float64(bytes))
+	if age >= 0 {
+		m.fanout.delivery.Observe(age.Seconds())
+	}
+}
+
+// Dropped implements hub.Metrics.
+func (m *Metrics) Dropped(reason event.Reason) { m.fanout.dropped.of(reason).Inc() }
+
+// Resumed implements hub.Metrics.
+func (m *Metrics) Resumed(outcome string) { m.fanout.resumes.of(outcome).Inc() }

@@ -1,0 +1,89 @@
+// Package metrics counts for Prometheus what hub and api report through the
+// small interfaces they declare. It owns the registry and the names of all
+// metrics; docs/metrics.md lists them for operators, and a test compares.
+// Only cmd/relay imports it.
+//
+// Every label has a closed set of values: nothing that a client or a publisher
+// sends can become a label, or a stranger could fill Prometheus with series.
+package metrics
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics is a registry and the metrics of one relay. It implements
+// hub.Metrics and api.Metrics.
+type Metrics struct {
+	registry    *prometheus.Registry
+	connections connections
+	fanout      fanout
+	publish     publish
+}
+
+// New makes the metrics of one relay, in a registry of their own: a program
+// that runs two relays, as tests do, keeps their numbers apart.
+func New() *Metrics {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		collectors.NewBuildInfoCollector(),
+	)
+	factory := promauto.With(registry)
+	return &Metrics{
+		registry:    registry,
+		connections: newConnections(factory),
+		fanout:      newFanout(factory),
+		publish:     newPublish(factory),
+	}
+}
+
+// Handler serves the metrics in the formats Prometheus asks for.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// RegisterHealth adds the bus's health. healthy is asked at each scrape, so it
+// must answer at once. Call it once, before the first scrape; a second call panics.
+func (m *Metrics) RegisterHealth(healthy func() error) {
+	promauto.With(m.registry).NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "relay_bus_healthy",
+		Help: "1 while this relay can publish to the bus and hear from it, else 0.",
+	}, func() float64 {
+		if healthy() != nil {
+			return 0
+		}
+		return 1
+	})
+}
+
+// RegisterVersion adds the version of the program, which only cmd/relay knows.
+// Call it once, before the first scrape; a second call panics.
+func (m *Metrics) RegisterVersion(version string) {
+	promauto.With(m.registry).NewGauge(prometheus.GaugeOpts{
+		Name:        "relay_build_info",
+		Help:        "Always 1; the label names the version of this relay.",
+		ConstLabels: prometheus.Labels{"version": version},
+	}).Set(1)
+}
+
+// histogram serves both kinds of Prometheus: the fixed buckets are for those
+// that do not ask for native histograms. 160 native buckets, each a tenth wider,
+// span six powers of ten; a burst of strange values starts them
+// anew at most once an hour instead of growing them.
+func histogram(name, help string, buckets []float64) prometheus.HistogramOpts {
+	return prometheus.HistogramOpts{
+		Name:                            name,
+		Help:                            help,
+		Buckets:                         buckets,
+		NativeHistogramBucketFactor:     1.1,
+		NativeHistogramMaxBucketNumber:  160,
+		NativeHistogramMinResetDuration: time.Hour,
+	}
+}

@@ -1,0 +1,219 @@
+package metrics_test
+
+import (
+	"bufio"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"relay/event"
+	"relay/hub"
+	"relay/metrics"
+)
+
+var _ hub.Metrics = (*metrics.Metrics)(nil)
+
+// scrape is what Prometheus sees: the value of each series, and what each
+// relay_ metric says of itself.
+type scrape struct {
+	series   map[string]string // `name{labels}` to value
+	families map[string]family
+}
+
+type family struct {
+	kind   string
+	help   string
+	labels map[string][]string // label to the values seen
+}
+
+var (
+	sampleLine = regexp.MustCompile(`^(\w+)(?:\{(.*)\})? (\S+)$`)
+	labelPair  = regexp.MustCompile(`(\w+)="([^"]*)"`)
+	histogram  = regexp.MustCompile(`_(bucket|sum|count)$`)
+)
+
+func scrapeOf(t *testing.T, m *metrics.Metrics) scrape {
+	t.Helper()
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if w.Code != 200 {
+		t.Fatalf("GET /metrics answered %d: %s", w.Code, w.Body)
+	}
+	s := scrape{series: make(map[string]string), families: make(map[string]family)}
+	helps := make(map[string]string)
+	for lines := bufio.NewScanner(w.Body); lines.Scan(); {
+		line := lines.Text()
+		if rest, ok := strings.CutPrefix(line, "# HELP "); ok {
+			name, help, _ := strings.Cut(rest, " ")
+			helps[name] = help
+		} else if rest, ok := strings.CutPrefix(line, "# TYPE "); ok {
+			name, kind, _ := strings.Cut(rest, " ")
+			if strings.HasPrefix(name, "relay_") {
+				s.families[name] = family{kind, helps[name], make(map[string][]string)}
+			}
+		} else if sample := sampleLine.FindStringSubmatch(line); sample != nil {
+			s.add(sample[1], sample[2], sample[3])
+		} else {
+			t.Fatalf("a line that is no sample: %q", line)
+		}
+	}
+	return s
+}
+
+func (s scrape) add(name, labels, value string) {
+	series := name
+	if labels != "" {
+		series += "{" + labels + "}"
+	}
+	s.series[series] = value
+	f, ok := s.families[name]
+	if !ok {
+		f, ok = s.families[histogram.ReplaceAllString(name, "")]
+	}
+	if !ok {
+		return
+	}
+	for _, pair := range labelPair.FindAllStringSubmatch(labels, -1) {
+		if pair[1] != "le" { // a histogram's own
+			f.labels[pair[1]] = append(f.labels[pair[1]], pair[2])
+		}
+	}
+}
+
+// expect compares some series with the values they should have.
+func (s scrape) expect(t *testing.T, want map[string]string) {
+	t.Helper()
+	for series, value := range want {
+		if got := s.series[series]; got != value {
+			t.Errorf("%s = %q, want %s", series, got, value)
+		}
+	}
+}
+
+func TestConnections(t *testing.T) {
+	m := metrics.New()
+	m.ConnectionOpened("ws")
+	m.ConnectionOpened("ws")
+	m.ConnectionOpened("sse")
+	m.ConnectionClosed("ws", event.ReasonSlow)
+	m.Subscriptions(3)
+	m.Subscriptions(-1)
+	m.Channels(2)
+	m.Channels(-1)
+	scrapeOf(t, m).expect(t, map[string]string{
+		`relay_connections{transport="ws"}`:                                       "1",
+		`relay_connections{transport="sse"}`:                                      "1",
+		`relay_connections_opened_total{transport="ws"}`:                          "2",
+		`relay_connections_closed_total{reason="too_slow",transport="ws"}`:        "1",
+		`relay_connections_closed_total{reason="too_slow",transport="sse"}`:       "0",
+		`relay_connections_closed_total{reason="connection_lost",transport="ws"}`: "0",
+		`relay_subscriptions`:                                                     "2",
+		`relay_channels`:                                                          "1",
+	})
+}
+
+func TestFanout(t *testing.T) {
+	m := metrics.New()
+	m.Received()
+	m.Delivered(1000, 128_000, 30*time.Millisecond)
+	m.Received()
+	m.Delivered(1, 128, -1) // an event without history does not say when it was published
+	m.Received()
+	m.Delivered(0, 0, time.Second) // its only subscriber was excluded
+	m.Dropped(event.DropDuplicate)
+	m.Resumed("recovered")
+	m.Resumed(string(event.ResetTrimmed))
+	scrapeOf(t, m).expect(t, map[string]string{
+		`relay_events_received_total`:               "3",
+		`relay_events_delivered_total`:              "1001",
+		`relay_delivered_bytes_total`:               "128128",
+		`relay_delivery_seconds_count`:              "1",
+		`relay_delivery_seconds_bucket{le="0.025"}`: "0",
+		`relay_delivery_seconds_bucket{le="0.05"}`:  "1",
+		`relay_dropped_total{reason="duplicate"}`:   "1",
+		`relay_dropped_total{reason="malformed"}`:   "0",
+		`relay_resumes_total{outcome="recovered"}`:  "1",
+		`relay_resumes_total{outcome="trimmed"}`:    "1",
+		`relay_resumes_total{outcome="fresh"}`:      "0",
+	})
+}
+
+func TestPublish(t *testing.T) {
+	m := metrics.New()
+	m.Published(3, 2*time.Millisecond)
+	m.Refused(event.CodeUnavailable)
+	scrapeOf(t, m).expect(t, map[string]string{
+		`relay_events_published_total`:                "3",
+		`relay_publish_seconds_count`:                 "1",
+		`relay_publish_seconds_bucket{le="0.001"}`:    "0",
+		`relay_publish_seconds_bucket{le="0.0025"}`:   "1",
+		`relay_api_refused_total{code="unavailable"}`: "1",
+		`relay_api_refused_total{code="too_large"}`:   "0",
+	})
+}
+
+func TestHealthIsAskedAtEachScrape(t *testing.T) {
+	m := metrics.New()
+	var err error
+	m.RegisterHealth(func() error { return err })
+	scrapeOf(t, m).expect(t, map[string]string{"relay_bus_healthy": "1"})
+	err = errors.New("no connection to Redis")
+	scrapeOf(t, m).expect(t, map[string]string{"relay_bus_healthy": "0"})
+}
+
+func TestVersion(t *testing.T) {
+	m := metrics.New()
+	m.RegisterVersion("v1.2.3")
+	scrapeOf(t, m).expect(t, map[string]string{`relay_build_info{version="v1.2.3"}`: "1"})
+}
+
+func TestEachRelayHasItsOwnNumbers(t *testing.T) {
+	first, second := metrics.New(), metrics.New()
+	first.Received()
+	scrapeOf(t, second).expect(t, map[string]string{"relay_events_received_total": "0"})
+}
+
+// A stranger who could make up label values could fill Prometheus with series.
+func TestLabelsAreBounded(t *testing.T) {
+	m := metrics.New()
+	for _, invented := range []string{"a", "b", "c"} {
+		m.ConnectionOpened(invented)
+		m.ConnectionClosed(invented, event.Reason(invented))
+		m.Dropped(event.Reason(invented))
+		m.Resumed(invented)
+		m.Refused(event.Code(invented))
+	}
+	scrapeOf(t, m).expect(t, map[string]string{
+		`relay_connections{transport="other"}`:                             "0",
+		`relay_connections_opened_total{transport="other"}`:                "3",
+		`relay_connections_closed_total{reason="other",transport="other"}`: "3",
+		`relay_dropped_total{reason="other"}`:                              "3",
+		`relay_resumes_total{outcome="other"}`:                             "3",
+		`relay_api_refused_total{code="other"}`:                            "3",
+		`relay_dropped_total{reason="a"}`:                                  "",
+	})
+}
+
+// Delivered runs for each event on the goroutine that fans out.
+func TestDeliveredDoesNotAllocate(t *testing.T) {
+	m := metrics.New()
+	m.Delivered(1, 1, time.Millisecond) // the first makes its native bucket
+	if n := testing.AllocsPerRun(100, func() {
+		m.Received()
+		m.Delivered(10, 1280, time.Millisecond)
+		m.Dropped(event.DropDuplicate)
+	}); n != 0 {
+		t.Errorf("counting one event allocates %v times, want 0", n)
+	}
+}
+
+func BenchmarkDelivered(b *testing.B) {
+	m := metrics.New()
+	for b.Loop() {
+		m.Delivered(10, 1280, 3*time.Millisecond)
+	}
+}

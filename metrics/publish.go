@@ -1,0 +1,44 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"relay/event"
+)
+
+// publish is what the app sees of this relay.
+type publish struct {
+	events  prometheus.Counter
+	refused byLabel[event.Code, prometheus.Counter]
+	took    prometheus.Histogram
+}
+
+func newPublish(factory promauto.Factory) publish {
+	return publish{
+		events: factory.NewCounter(prometheus.CounterOpts{
+			Name: "relay_events_published_total",
+			Help: "Events the bus took from this relay's API: one event for three channels counts three, the repeat of an idempotency key nothing.",
+		}),
+		refused: newByLabel(codes, counterFor(factory.NewCounterVec(prometheus.CounterOpts{
+			Name: "relay_api_refused_total",
+			Help: "API requests answered with a problem, by its code.",
+		}, []string{"code"}))),
+		took: factory.NewHistogram(histogram(
+			"relay_publish_seconds",
+			"Time the bus took to accept the events of one publish request.",
+			[]float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		)),
+	}
+}
+
+// Published implements api.Metrics.
+func (m *Metrics) Published(events int, took time.Duration) {
+	m.publish.events.Add(float64(events))
+	m.publish.took.Observe(took.Seconds())
+}
+
+// Refused implements api.Metrics.
+func (m *Metrics) Refused(code event.Code) { m.publish.refused.of(code).Inc() }

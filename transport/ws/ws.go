@@ -1,0 +1,134 @@
+// Package ws is the WebSocket door: GET /v1/ws. A client names channels in
+// the query or by frames, and gets JSON frames.
+package ws
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"relay/event"
+	"relay/hub"
+	"relay/problem"
+	"relay/transport/handshake"
+	"relay/transport/native"
+)
+
+// Options configure the door.
+type Options struct {
+	Hub    *hub.Hub
+	Policy *handshake.Policy
+	// MaxFrameBytes bounds a frame from a client.
+	MaxFrameBytes int
+	// QueueBytes bounds what waits for one client; beyond it the client is closed as too slow.
+	QueueBytes int
+	Log        *slog.Logger
+}
+
+// tokenPatience is how long a client that came without a token may take to
+// send one in a frame, if it needs one.
+const tokenPatience = 5 * time.Second
+
+// Handler answers the upgrade requests of the door.
+func Handler(o Options) http.Handler { return &door{o, textFormat{}} }
+
+type door struct {
+	Options
+	format hub.Format
+}
+
+// ServeHTTP refuses with an HTTP status what a reconnecting client can learn
+// from one (origin, drain, limits). Everything else is refused after the
+// upgrade, by an error frame and a close code: a page's script sees neither
+// status nor body of a refused WebSocket.
+func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if p := d.refuse(r); p != nil {
+		p.Write(w)
+		return
+	}
+	query, wrong := handshake.ParseQuery(r, d.Hub.MaxChannels())
+	access, denied := d.Policy.Authenticate(r)
+	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+		// The policy has checked the origin, by rules the library does not know.
+		InsecureSkipVerify: true,
+	})
+	if err != nil {
+		d.Log.Debug("a WebSocket handshake failed", "url", handshake.RedactedURL(r), "error", err)
+		return // the library has answered
+	}
+	conn.SetReadLimit(int64(d.MaxFrameBytes))
+	s := newSession(d, conn)
+	switch {
+	case wrong != nil:
+		s.refuse(event.ReasonBadFrame, wrong)
+	case denied != nil:
+		s.refuse(reasonOf(denied.Code), denied)
+	default:
+		s.serve(access, query)
+	}
+}
+
+// refuse says what is to be answered before an upgrade.
+func (d *door) refuse(r *http.Request) *problem.Problem {
+	if p := d.Policy.Admit(r); p != nil {
+		return p
+	}
+	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+		return problem.New(http.StatusUpgradeRequired, event.CodeInvalidRequest,
+			"this address speaks WebSocket; over plain HTTP use /v1/sse")
+	}
+	switch err := d.Hub.Admits(); {
+	case errors.Is(err, hub.ErrDraining):
+		p := problem.New(http.StatusServiceUnavailable, event.CodeDraining, err.Error())
+		p.RetryAfter = time.Second
+		return p
+	case err != nil:
+		p := problem.New(http.StatusTooManyRequests, event.CodeTooMany, err.Error())
+		p.RetryAfter = 5 * time.Second
+		return p
+	}
+	return nil
+}
+
+// reasonOf is the reason for which a refused handshake closes.
+func reasonOf(code event.Code) event.Reason {
+	switch code {
+	case event.CodeTokenMissing:
+		return event.ReasonTokenMissing
+	case event.CodeTokenExpired:
+		return event.ReasonTokenExpired
+	case event.CodeTokenInvalid:
+		return event.ReasonTokenInvalid
+	}
+	return event.ReasonForbidden
+}
+
+// textFormat writes a frame as it is: the library adds the WebSocket's own.
+type textFormat struct{}
+
+func (textFormat) Transport() string { return "ws" }
+
+func (textFormat) Encode(f *hub.Frame) []byte {
+	return native.AppendFrame(make([]byte, 0, native.SizeHint(f)), f)
+}
+
+func (textFormat) HasCursor() bool { return false }
+
+func (textFormat) Cursor([]byte) []byte { return nil }
+
+// refuse tells a client that has just been upgraded why it has to go.
+func (s *session) refuse(reason event.Reason, p *problem.Problem) {
+	f := &hub.Frame{Type: hub.FrameError, Code: p.Code, Message: p.Detail}
+	s.out.Send(nil, s.door.format.Encode(f))
+	s.out.Close(reason, p.Detail, nil)
+	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
+	defer cancel()
+	// Reading is what lets the library see the client's answer to the close frame.
+	s.write(s.ws.CloseRead(ctx))
+	s.door.Log.Debug("a client was refused", "transport", "ws", "reason", reason, "detail", p.Detail)
+}
