@@ -2,12 +2,10 @@ package api
 
 import (
 	"fmt"
-	"net"
 	"net/http"
-	"net/netip"
-	"strings"
 
 	"relay/event"
+	"relay/hostport"
 	"relay/problem"
 )
 
@@ -19,7 +17,7 @@ func (a *API) refuseForeignHost(next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !loopbackHost(r.Host) {
+		if !hostport.IsLoopback(r.Host) {
 			a.refuse(w, hostForbidden(r.Host))
 			return
 		}
@@ -31,23 +29,4 @@ func hostForbidden(host string) *problem.Problem {
 	return problem.New(http.StatusForbidden, event.CodeHostForbidden,
 		fmt.Sprintf("This listener has a loopback address, so the Host header must name localhost, 127.0.0.1 or [::1], not %q. "+
 			"To serve other hosts, set RELAY_API_ADDR to an address they reach, and RELAY_API_KEYS.", clip(host)))
-}
-
-// loopbackHost reports whether a Host header, with or without port, names this
-// machine and nothing that DNS could say otherwise about.
-func loopbackHost(host string) bool {
-	name := host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		name = h
-	} else if inner, ok := strings.CutPrefix(host, "["); ok {
-		name, ok = strings.CutSuffix(inner, "]")
-		if !ok {
-			return false
-		}
-	}
-	if strings.EqualFold(name, "localhost") {
-		return true
-	}
-	address, err := netip.ParseAddr(name)
-	return err == nil && address.IsLoopback()
 }

@@ -159,7 +159,7 @@ func TestErrorsAreCapped(t *testing.T) {
 	s := serve(t)
 	x := s.publish(t, `[`+repeat(150, func(int) string { return "7" })+`]`)
 	p := wantRefused(t, x, 422, "invalid_item")
-	if len(p.Errors) != 100 || !strings.Contains(p.Detail, "150") || !strings.Contains(p.Detail, "first 100") {
+	if len(p.Errors) != 100 || !strings.Contains(p.Detail, "first of 150") || !strings.Contains(p.Detail, "lists 100") {
 		t.Errorf("%d errors, %q", len(p.Errors), p.Detail)
 	}
 

@@ -222,11 +222,12 @@ func invalidRequest(detail string) *problem.Problem {
 	return problem.New(http.StatusBadRequest, event.CodeInvalidRequest, detail)
 }
 
-// itemsProblem refuses a request for what is wrong with its items.
+// itemsProblem refuses a request for what is wrong with its items. The detail
+// tells the first problem, since many callers show nothing but the detail.
 func itemsProblem(items []problem.Item, unlisted int) *problem.Problem {
-	detail := fmt.Sprintf("Nothing was published. Problems found: %d; errors lists them.", len(items))
-	if unlisted > 0 {
-		detail = fmt.Sprintf("Nothing was published. Problems found: %d; errors lists the first %d.", len(items)+unlisted, len(items))
+	detail := "Nothing was published. " + items[0].Detail
+	if all := len(items) + unlisted; all > 1 {
+		detail += fmt.Sprintf(" This is the first of %d problems (item %d); errors lists %d.", all, items[0].Index, len(items))
 	}
 	p := problem.New(http.StatusUnprocessableEntity, event.CodeInvalidItem, detail)
 	p.Errors = items

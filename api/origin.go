@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"relay/event"
+	"relay/hostport"
 	"relay/problem"
 )
 
@@ -31,7 +32,7 @@ func (a *API) refuseOrigin(next http.Handler) http.Handler {
 func (a *API) requireLoopbackPage(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case !loopbackHost(r.Host):
+		case !hostport.IsLoopback(r.Host):
 			a.refuse(w, hostForbidden(r.Host))
 		case !sameOrigin(r):
 			a.refuse(w, problem.New(http.StatusForbidden, event.CodeOriginForbidden,

@@ -31,12 +31,14 @@ func endpoint(base string, path ...string) (*url.URL, error) {
 	return u.JoinPath(path...), nil
 }
 
+// ErrUnreachable says that nothing answered.
+var ErrUnreachable = errors.New("the relay cannot be reached")
+
 // unreachable makes the error of a request without an answer. The address,
 // which the HTTP client repeats, may hold more than people should read.
 func unreachable(err error) error {
-	var request *url.Error
-	if errors.As(err, &request) {
+	if request, ok := errors.AsType[*url.Error](err); ok {
 		err = request.Err
 	}
-	return fmt.Errorf("the relay cannot be reached: %w", err)
+	return fmt.Errorf("%w: %w", ErrUnreachable, err)
 }

@@ -42,7 +42,11 @@ func (p *Problem) Error() string {
 		b.WriteString(": " + p.Detail)
 	}
 	for _, item := range p.Errors {
-		fmt.Fprintf(&b, "; event %d, %s: %s", item.Index, item.Pointer, item.Detail)
+		fmt.Fprintf(&b, "; event %d", item.Index)
+		if item.Pointer != "" {
+			fmt.Fprintf(&b, " (%s)", item.Pointer)
+		}
+		b.WriteString(": " + item.Detail)
 	}
 	return b.String()
 }

@@ -100,7 +100,7 @@ func TestPublishProblems(t *testing.T) {
 					"errors":[{"index":1,"pointer":"/1/channel","code":"invalid_channel","detail":"a channel needs a name"}]}`},
 			want: client.Problem{Type: "urn:relay:problem:invalid_item", Title: "Unprocessable Entity", Status: 422, Code: event.CodeInvalidItem, Detail: "nothing was published",
 				Errors: []client.ItemProblem{{Index: 1, Pointer: "/1/channel", Code: event.CodeInvalidChannel, Detail: "a channel needs a name"}}},
-			text: "the relay answered 422 Unprocessable Entity: nothing was published; event 1, /1/channel: a channel needs a name",
+			text: "the relay answered 422 Unprocessable Entity: nothing was published; event 1 (/1/channel): a channel needs a name",
 		},
 		{
 			name: "in the middle",

@@ -254,6 +254,8 @@ func TestForbiddenChannelSaysWhy(t *testing.T) {
 	b.wait(`document.querySelector(".chip[data-state=refused]")?.textContent.includes("Not yours.")`)
 	b.wait(`document.querySelector(".chip[data-state=subscribed]")`)
 	b.wait(row("error", "secret", "forbidden: Not yours."))
+	b.must(chromedp.Click(chromedp.CSS(`.chip[data-state=refused] .chip-name`)))
+	b.wait(`!document.getElementById("welcome").checkVisibility()`) // it would say: listening on secret
 }
 
 func TestTokenIsAskedFor(t *testing.T) {
@@ -262,7 +264,7 @@ func TestTokenIsAskedFor(t *testing.T) {
 	b := openTab(t, relay.URL+"/")
 	b.wait(`document.getElementById("state").dataset.state === "token"`)
 	b.wait(`document.activeElement.id === "token" && document.activeElement.type === "password"`)
-	if got := b.text("trouble"); !strings.HasPrefix(got, "No token came.") {
+	if got := b.text("trouble"); !strings.Contains(got, "asks for a client token") {
 		t.Errorf("the page says %q", got)
 	}
 	b.fill("token", "wrong"+kb.Enter)

@@ -3,6 +3,8 @@
 // reasons for which a connection ends. It imports nothing of the relay.
 package event
 
+import "slices"
+
 // Event is one thing a publisher said in one channel.
 //
 // An Event is immutable once it has been handed to a bus or come out of one:
@@ -24,10 +26,5 @@ type Event struct {
 
 // Excludes reports whether the connection with this ID must not get the event.
 func (e *Event) Excludes(connection string) bool {
-	for _, id := range e.Exclude {
-		if id == connection {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(e.Exclude, connection)
 }

@@ -3,6 +3,7 @@ package hub
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -262,7 +263,7 @@ func (c *Conn) goodbye(reason event.Reason, text string) []byte {
 	}
 	f := Frame{Type: FrameGoodbye, Reason: string(reason), Message: text, ReconnectIn: reconnectIn(reason)}
 	head, body := c.headFor(&f), c.format.Encode(&f)
-	return append(head[:len(head):len(head)], body...)
+	return append(slices.Clip(head), body...)
 }
 
 // reconnectIn is when a client should come back, spread so that the clients

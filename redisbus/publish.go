@@ -108,7 +108,7 @@ func (b *Bus) newGroup(channel string) *group {
 
 // add appends one event: four arguments, and a key if it has one.
 func (g *group) add(b *Bus, p *bus.Publication, i int, text string) {
-	kind, tag, print := "history", event.NewTag().String(), ""
+	kind, tag, fingerprint := "history", event.NewTag().String(), ""
 	if p.Transient || b.options.Retention.Size == 0 {
 		kind, tag = "transient", ""
 	} else {
@@ -117,11 +117,11 @@ func (g *group) add(b *Bus, p *bus.Publication, i int, text string) {
 	if p.Key != "" {
 		g.kept = true
 		f := bus.FingerprintOf(p)
-		print = base64.RawURLEncoding.EncodeToString(f[:])
+		fingerprint = base64.RawURLEncoding.EncodeToString(f[:])
 		g.keys = append(g.keys, b.key(p.Channel, p.Key))
 	}
 	g.items = append(g.items, i)
-	g.args = append(g.args, kind, tag, print, text)
+	g.args = append(g.args, kind, tag, fingerprint, text)
 }
 
 func commands(client rueidis.Client, groups []*group) []rueidis.Completed {

@@ -4,6 +4,7 @@ package bustest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -332,7 +333,7 @@ func testKeys(t *testing.T, open Open) {
 	if !again.Duplicate || again.ID != first.ID || first.Duplicate {
 		t.Errorf("first %+v, again %+v", first, again)
 	}
-	if r := b.Publish(context.Background(), []bus.Publication{keyed("c", 2, "k")})[0]; r.Err != bus.ErrKeyReused {
+	if r := b.Publish(context.Background(), []bus.Publication{keyed("c", 2, "k")})[0]; !errors.Is(r.Err, bus.ErrKeyReused) {
 		t.Errorf("another event under the key: %+v", r)
 	}
 	if r := Publish(t, b, keyed("d", 1, "k"))[0]; r.Duplicate {

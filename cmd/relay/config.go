@@ -16,9 +16,6 @@ var configEntry = entry{
 	summary: "Show the settings in force, and where each comes from.",
 	help: `It reads flags, environment and file as relay serve does, checks them, and prints
 them as YAML that --config takes. Secrets are not shown.
-
-  --reference  Print the reference page of all settings instead.
-
 `,
 	settings: true,
 	make:     func() command { return new(configCommand) },
@@ -31,7 +28,7 @@ type configCommand struct {
 
 func (c *configCommand) flags(fs *flag.FlagSet) {
 	c.settings = config.Bind(fs)
-	fs.BoolVar(&c.reference, "reference", false, "Print the reference page of all settings.")
+	fs.BoolVar(&c.reference, "reference", false, "Print the reference page of all settings instead.")
 }
 
 func (c *configCommand) run(_ context.Context, p *program, args []string) error {

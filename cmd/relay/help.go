@@ -80,13 +80,11 @@ func (e entry) writeHelp(w io.Writer, fs *flag.FlagSet) error {
 	if hasFlags {
 		b.WriteString("\n")
 	}
-	switch {
-	case e.settings:
+	flags.Describe(&b, fs, func(name string) bool { return !e.settings || !config.IsSetting(name) })
+	if e.settings {
 		if err := config.WriteHelp(&b); err != nil {
 			return err
 		}
-	case hasFlags:
-		flags.Describe(&b, fs)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

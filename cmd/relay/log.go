@@ -17,7 +17,16 @@ func newLogger(w io.Writer, format config.LogFormat, level slog.Level) *slog.Log
 	if format == config.LogText || format == config.LogAuto && isTerminal(w) {
 		return slog.New(slog.NewTextHandler(w, o))
 	}
+	o.ReplaceAttr = readableDuration
 	return slog.New(slog.NewJSONHandler(w, o))
+}
+
+// readableDuration writes 20s where JSON would have 20000000000.
+func readableDuration(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		return slog.String(a.Key, a.Value.Duration().String())
+	}
+	return a
 }
 
 func isTerminal(w io.Writer) bool {

@@ -32,6 +32,16 @@ type program struct {
 	stdout, stderr io.Writer
 }
 
+// variable returns an environment variable, or "".
+func (p *program) variable(name string) string {
+	for _, entry := range p.env {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
 // command is a subcommand: its flags, and what it does.
 type command interface {
 	// flags defines the command's flags.

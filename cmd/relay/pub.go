@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,13 +23,12 @@ var pubEntry = entry{
 	summary: "Publish one event.",
 	help: `EVENT is the event's name, "message" if it is left out. DATA is JSON; - reads it
 from standard input. The answer is one line of JSON: the channel and the event's
-id. The API key is the first of RELAY_API_KEYS, or of the YAML file that
-RELAY_CONFIG names.
+id. The API key is RELAY_API_KEY, or else the first of RELAY_API_KEYS or of the
+YAML file that RELAY_CONFIG names.
 
   relay pub orders.42 order.paid '{"total": 12}'
   relay pub news --text 'We are open.'
   date | relay pub clock tick - --text
-
 `,
 	make: func() command { return new(pubCommand) },
 }
@@ -36,6 +36,9 @@ RELAY_CONFIG names.
 // defaultEvent is the name of an event that is not given one; EventSource
 // calls its plain messages the same.
 const defaultEvent = "message"
+
+// defaultAPIURL is where a relay without settings takes events.
+const defaultAPIURL = "http://127.0.0.1:8081"
 
 // maxInputBytes bounds standard input; no relay takes more.
 const maxInputBytes = 16 << 20
@@ -46,8 +49,8 @@ type pubCommand struct {
 }
 
 func (c *pubCommand) flags(fs *flag.FlagSet) {
-	fs.StringVar(&c.apiURL, "api-url", "http://127.0.0.1:8081", "The relay's api listener, as `URL`.")
-	fs.StringVar(&c.apiKey, "api-key", "", "API `KEY`; better in RELAY_API_KEYS, where other users do not see it.")
+	fs.StringVar(&c.apiURL, "api-url", "", "The relay's api listener, as `URL` (default "+config.APIURLVariable+", or else "+defaultAPIURL+").")
+	fs.StringVar(&c.apiKey, "api-key", "", "API `KEY`; better in "+config.APIKeyVariable+", where other users do not see it.")
 	fs.BoolVar(&c.noHistory, "no-history", false, "Deliver now, keep nothing.")
 	fs.StringVar(&c.exclude, "exclude", "", "`CONNECTIONS` that do not get it: IDs, comma separated.")
 	fs.StringVar(&c.key, "key", "", "Idempotency `KEY`: within ten minutes the same key publishes once.")
@@ -63,14 +66,18 @@ func (c *pubCommand) run(ctx context.Context, p *program, args []string) error {
 	if err != nil {
 		return err
 	}
-	results, err := client.Publish(ctx, client.PublishOptions{URL: c.apiURL, Key: key, IdempotencyKey: c.key}, e)
+	apiURL := cmp.Or(c.apiURL, p.variable(config.APIURLVariable), defaultAPIURL)
+	results, err := client.Publish(ctx, client.PublishOptions{URL: apiURL, Key: key, IdempotencyKey: c.key}, e)
+	if err != nil {
+		return advisePublish(err)
+	}
 	out := json.NewEncoder(p.stdout)
 	for _, r := range results {
 		if err := out.Encode(r); err != nil {
 			return err
 		}
 	}
-	return advisePublish(err)
+	return nil
 }
 
 // event makes the event of the arguments.
@@ -84,7 +91,7 @@ func (c *pubCommand) event(args []string, stdin io.Reader) (client.Event, error)
 		e.Channel, e.Event, data = args[0], args[1], args[2]
 	default:
 		return e, &flags.Error{
-			Text: fmt.Sprintf("it takes a channel, perhaps an event's name, and data; these are %d arguments", len(args)),
+			Text: "it takes a channel, perhaps an event's name, and data",
 			Hint: `relay pub orders.42 order.paid '{"total": 12}'`,
 		}
 	}
@@ -134,11 +141,11 @@ func (c *pubCommand) data(text string) (json.RawMessage, error) {
 	}
 }
 
-// findKey returns the API key: the flag's, or the first that a relay with this
-// environment would take.
+// findKey returns the API key: the one that is given, or the first that a
+// relay with this environment would take.
 func (c *pubCommand) findKey(p *program) (string, error) {
-	if c.apiKey != "" {
-		return c.apiKey, nil
+	if key := cmp.Or(c.apiKey, p.variable(config.APIKeyVariable)); key != "" {
+		return key, nil
 	}
 	cfg, err := config.Bind(flags.New("pub"), "api_keys").Load(p.env, os.ReadFile)
 	if err != nil {
@@ -152,14 +159,16 @@ func (c *pubCommand) findKey(p *program) (string, error) {
 
 // advisePublish adds what to do about a failed publish.
 func advisePublish(err error) error {
-	var p *client.Problem
-	switch {
-	case err == nil:
-		return nil
-	case !errors.As(err, &p):
+	if errors.Is(err, client.ErrUnreachable) {
 		return hint(err, "is a relay running? --api-url says where its api listener is")
+	}
+	var p *client.Problem
+	if !errors.As(err, &p) {
+		return err
+	}
+	switch {
 	case p.Status == http.StatusUnauthorized, p.Status == http.StatusForbidden:
-		return hint(err, "set RELAY_API_KEYS to one of the relay's keys, or RELAY_API_KEYS_FILE to a file that holds it")
+		return hint(err, "set "+config.APIKeyVariable+" to one of the relay's keys")
 	case p.Status == http.StatusNotFound:
 		return hint(err, "--api-url says where the relay's api listener is; clients' addresses do not publish")
 	case p.Status == http.StatusServiceUnavailable, p.Status == http.StatusTooManyRequests:

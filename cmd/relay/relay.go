@@ -15,6 +15,7 @@ import (
 	"relay/auth"
 	"relay/bus"
 	"relay/cmd/relay/internal/config"
+	"relay/hostport"
 	"relay/hub"
 	"relay/membus"
 	"relay/metrics"
@@ -95,7 +96,7 @@ func newPolicy(cfg *config.Config) (*handshake.Policy, error) {
 	}
 	return handshake.New(handshake.Options{
 		Tokens: tokens, Public: cfg.PublicChannels, Open: cfg.Open, OpenLocal: cfg.OpenLocal,
-		Origins: cfg.AllowedOrigins, LoopbackOrigins: isLoopback(cfg.PublicAddr),
+		Origins: cfg.AllowedOrigins, LoopbackOrigins: hostport.IsLoopbackListen(cfg.PublicAddr),
 	})
 }
 
@@ -103,7 +104,7 @@ func (r *relay) newAPI() *api.API {
 	return api.New(api.Options{
 		Bus: r.bus, Rooms: r.hub, Keys: r.config.APIKeys.List, Tokens: secretBytes(r.config.JWTSecret),
 		MaxEventBytes: r.config.MaxEventBytes, MaxRequestBytes: r.config.MaxRequestBytes,
-		Loopback: isLoopback(r.config.APIAddr), Log: r.log, Metrics: r.metrics, OpenAPI: openapi.OpenAPI,
+		Loopback: hostport.IsLoopbackListen(r.config.APIAddr), Log: r.log, Metrics: r.metrics, OpenAPI: openapi.OpenAPI,
 	})
 }
 
@@ -204,14 +205,4 @@ func (l *listener) url() string {
 		host = "127.0.0.1"
 	}
 	return "http://" + net.JoinHostPort(host, fmt.Sprint(addr.Port))
-}
-
-// isLoopback reports whether an address to listen on is this machine's own.
-func isLoopback(addr string) bool {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -8,6 +8,7 @@ import (
 	"relay/api"
 	"relay/console"
 	"relay/event"
+	"relay/hostport"
 	"relay/problem"
 	"relay/transport/handshake"
 	"relay/transport/sse"
@@ -42,7 +43,7 @@ func (r *relay) publicRoutes(policy *handshake.Policy, app *api.API) http.Handle
 // consolePublishes: the page takes test events only where everybody who
 // reaches it could publish anyway.
 func (r *relay) consolePublishes() bool {
-	return isLoopback(r.config.PublicAddr) && isLoopback(r.config.APIAddr) && !r.config.APIKeys.IsSet()
+	return hostport.IsLoopbackListen(r.config.PublicAddr) && hostport.IsLoopbackListen(r.config.APIAddr) && !r.config.APIKeys.IsSet()
 }
 
 func notFound(w http.ResponseWriter, req *http.Request) {

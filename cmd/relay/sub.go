@@ -1,17 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"relay/client"
 	"relay/cmd/relay/internal/config"
 	"relay/cmd/relay/internal/flags"
+	"relay/event"
 )
 
 var subEntry = entry{
@@ -22,7 +23,6 @@ is made anew, and each channel goes on from the last event that was seen; standa
 error tells. Ends when it is interrupted, or when the relay refuses for good.
 
   relay sub orders.42 news
-
 `,
 	make: func() command { return new(subCommand) },
 }
@@ -42,11 +42,16 @@ func (c *subCommand) run(ctx context.Context, p *program, args []string) error {
 	if len(args) == 0 {
 		return &flags.Error{Text: "it takes the channels to follow", Hint: "relay sub orders.42"}
 	}
+	for _, channel := range args {
+		if err := event.CheckChannel(channel); err != nil {
+			return &flags.Error{Text: fmt.Sprintf("%q: %v", channel, err), Hint: "channels are followed by name; patterns are for tokens"}
+		}
+	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	f := follower{p: p, eventsOnly: c.eventsOnly, stop: stop}
 	err := client.Subscribe(ctx, client.Options{
-		URL: c.url, Channels: args, Token: c.tokenFrom(p.env),
+		URL: c.url, Channels: args, Token: c.tokenFrom(p),
 		OnFrame: f.print, OnRetry: f.retry,
 	})
 	if errors.Is(err, context.Canceled) {
@@ -56,17 +61,11 @@ func (c *subCommand) run(ctx context.Context, p *program, args []string) error {
 }
 
 // tokenFrom returns where to get the token, or nil without one.
-func (c *subCommand) tokenFrom(env []string) func(context.Context) (string, error) {
-	token := c.token
-	for _, entry := range env {
-		if value, ok := strings.CutPrefix(entry, config.TokenVariable+"="); ok && token == "" {
-			token = value
-		}
+func (c *subCommand) tokenFrom(p *program) func(context.Context) (string, error) {
+	if token := cmp.Or(c.token, p.variable(config.TokenVariable)); token != "" {
+		return client.StaticToken(token)
 	}
-	if token == "" {
-		return nil
-	}
-	return client.StaticToken(token)
+	return nil
 }
 
 // follower prints what a subscription says.

@@ -22,7 +22,6 @@ or the beginning of names and *, which the shell must not see. It is signed here
 with the relay's RELAY_JWT_SECRET; no relay is asked.
 
   relay token alice orders.42 'news.*' --ttl 24h
-
 `,
 	make: func() command { return new(tokenCommand) },
 }

@@ -32,8 +32,9 @@ export class Channels {
     return this.#current;
   }
 
-  has(name) {
-    return this.#all.has(name);
+  // subscribed reports whether the relay has confirmed the channel.
+  subscribed(name) {
+    return this.#all.get(name)?.state === "subscribed";
   }
 
   hue(name) {

@@ -30,7 +30,7 @@ const snippets = new Snippets(base, settings);
 const channels = new Channels($("chips"), (frame) => connection.send(frame), channelsChanged);
 const detail = new Detail({ panel: $("detail"), title: $("detail-title"), facts: $("detail-facts"), body: $("detail-body") });
 const stream = new Stream({ list: $("list"), sizer: $("sizer"), fresh: $("fresh"), hue: (name) => channels.hue(name), onopen: openRecord });
-const publish = new PublishForm(new URL("events", import.meta.url), (name) => channels.has(name), {
+const publish = new PublishForm(new URL("events", import.meta.url), (name) => channels.subscribed(name), {
   form: $("publish-form"),
   channel: $("publish-channel"),
   event: $("publish-event"),
@@ -87,7 +87,7 @@ function draw() {
   const view = journal.view();
   stream.render(view.records);
   channels.drawCounts();
-  $("stream").classList.toggle("is-quiet", view.received === 0 && channels.current !== "");
+  $("stream").classList.toggle("is-quiet", view.received === 0 && channels.subscribed(channels.current));
   $("counters").textContent = counters(view);
   $("waiting").textContent = view.waiting ? `${count(view.waiting)} waiting while paused` : "";
 }
@@ -119,6 +119,7 @@ function connectionChanged({ name, text, retryAt }) {
   }
   if (name === "open") complaint = "";
   else channels.lost();
+  drawSoon();
   if (name === "token") askForToken();
   else if (name === "refused") trouble(`The relay refuses this connection. ${complaint} Connect again once that has changed.`);
   else trouble("");
@@ -131,7 +132,8 @@ function showWait(retryAt) {
 function askForToken() {
   $("token-form").hidden = false;
   $("token").focus();
-  trouble(`${complaint} Paste a fresh token under Channels and apply it.`);
+  if (token) trouble(`${complaint} Paste a fresh token under Channels and apply it.`);
+  else trouble("This relay asks for a client token. Paste one under Channels and apply it; `relay token USER CHANNEL` makes one.");
 }
 
 function trouble(text) {

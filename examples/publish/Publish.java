@@ -6,6 +6,7 @@ import java.net.http.*;
 import java.time.Duration;
 import java.util.*;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 public class Publish {
     public static void main(String[] args) throws InterruptedException {
@@ -26,10 +27,10 @@ public class Publish {
             try {
                 var response = client.send(request.build(), HttpResponse.BodyHandlers.ofString());
                 if (response.statusCode() == 200) {
-                    System.out.println(member("id", response.body()));
+                    System.out.println(members("id", response.body()));
                     return;
                 }
-                failure = member("detail", response.body());
+                failure = members("detail", response.body());
                 if (response.statusCode() != 503) break;
                 wait = response.headers().firstValueAsLong("Retry-After").orElse(0) * 1000;
             } catch (IOException e) {
@@ -42,8 +43,8 @@ public class Publish {
     }
 
     // The JDK reads no JSON; an application would use its own library here.
-    static String member(String name, String json) {
+    static String members(String name, String json) {
         return Pattern.compile("\"" + name + "\":\\s*\"((?:[^\"\\\\]|\\\\.)*)\"").matcher(json).results()
-            .map(match -> match.group(1)).findFirst().orElse(json);
+            .map(match -> match.group(1)).collect(Collectors.joining("\n"));
     }
 }

@@ -17,6 +17,8 @@ import (
 	"time"
 )
 
+type problem struct{ Detail string }
+
 var client = &http.Client{Timeout: 10 * time.Second}
 
 func main() {
@@ -65,7 +67,8 @@ func publish(body []byte, key string) (id string, wait time.Duration, err error)
 	defer response.Body.Close()
 	var answer struct {
 		Results []struct{ ID string }
-		Detail  string
+		problem
+		Errors []problem
 	}
 	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
 		return "", 1, err
@@ -76,6 +79,9 @@ func publish(body []byte, key string) (id string, wait time.Duration, err error)
 	if response.StatusCode == http.StatusServiceUnavailable {
 		seconds, _ := strconv.Atoi(response.Header.Get("Retry-After"))
 		wait = max(1, time.Duration(seconds)*time.Second)
+	}
+	for _, p := range answer.Errors {
+		answer.Detail += "\n" + p.Detail
 	}
 	return "", wait, errors.New(answer.Detail)
 }

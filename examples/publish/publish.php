@@ -26,7 +26,8 @@ foreach ([0.5, 1, 2, 4, null] as $pause) {
         exit($answer->results[0]->id . "\n");
     }
     if ($pause === null || ($stream && $status !== 503)) {
-        fwrite(STDERR, ($answer->detail ?? 'The relay does not answer.') . "\n");
+        $problems = $answer ? array_column([$answer, ...$answer->errors ?? []], 'detail') : ['The relay does not answer.'];
+        fwrite(STDERR, implode("\n", $problems) . "\n");
         exit(1);
     }
     usleep((int) (1e6 * (preg_match('/^Retry-After: (\d+)/mi', $head, $match) ? $match[1] : $pause)));

@@ -19,7 +19,7 @@ status=$(curl -sS --max-time 10 --retry 4 --retry-connrefused \
   "${RELAY_API_URL:-http://127.0.0.1:8081}/v1/events")
 
 if [ "$status" != 200 ]; then
-  cat "$answer" >&2 # a problem in JSON, whose detail says what to do
+  cat "$answer" >&2 # a problem in JSON, whose details say what to do
   exit 1
 fi
-sed -n 's/.*"id":"\([^"]*\)".*/\1/p' "$answer"
+echo "$(sed -n 's/.*"id":"\([^"]*\)".*/\1/p' "$answer")"

@@ -7,7 +7,8 @@ package arrows
 var house = []floor{
 	{"words", rooms{
 		".":     "", // openapi.yaml as bytes
-		"event": "",
+		"event":    "",
+		"hostport": "",
 	}},
 	{"errors over HTTP", rooms{
 		"problem": "event",
@@ -26,12 +27,12 @@ var house = []floor{
 		"metrics":  "event",
 	}},
 	{"what doors share", rooms{
-		"transport/handshake": "auth event problem",
+		"transport/handshake": "auth event problem hostport",
 		"transport/native":    "hub event",
 		"transport/outbox":    "event",
 	}},
 	{"doors", rooms{
-		"api":           "hub bus auth problem event",
+		"api":           "hub bus auth problem event hostport",
 		"client":        "event",
 		"console":       "problem event",
 		"transport/sse": "transport/handshake transport/native transport/outbox hub auth problem event",
@@ -44,7 +45,7 @@ var house = []floor{
 		"cmd/relay/internal/flags": "cmd/relay/internal/suggest",
 	}},
 	{"settings", rooms{
-		"cmd/relay/internal/config": "cmd/relay/internal/flags cmd/relay/internal/suggest event",
+		"cmd/relay/internal/config": "cmd/relay/internal/flags cmd/relay/internal/suggest event hostport",
 	}},
 	{"the program", rooms{
 		"cmd/relay": everything,
@@ -62,7 +63,6 @@ var modules = map[string]string{
 	"github.com/golang-jwt/jwt/v5":        "auth",
 	"github.com/prometheus/client_golang": "metrics",
 	"github.com/redis/rueidis":            "redisbus cmd/relay/internal/config",
-	"golang.org/x/sys":                    "",
 	"golang.org/x/term":                   "cmd/relay",
 	"golang.org/x/time":                   "redisbus transport/ws",
 

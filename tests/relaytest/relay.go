@@ -37,9 +37,12 @@ func Binary(tb testing.TB) string {
 // Main is the TestMain of a package that starts relays.
 func Main(m *testing.M) {
 	code := m.Run()
-	_ = os.RemoveAll(buildDir())
+	Clean()
 	os.Exit(code)
 }
+
+// Clean removes the program that Binary built.
+func Clean() { _ = os.RemoveAll(buildDir()) }
 
 var buildDir = sync.OnceValue(func() string {
 	dir, err := os.MkdirTemp("", "relaytest")

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"relay/event"
+	"relay/hostport"
 	"relay/problem"
 )
 
@@ -32,7 +33,7 @@ func (p *Policy) checkLocal(r *http.Request) *problem.Problem {
 		return problem.New(http.StatusForbidden, event.CodeForbidden, fmt.Sprintf(
 			"The request came through a proxy (it has the header %s), and this relay has no rule for who may subscribe, so it serves only its own machine. Set RELAY_JWT_SECRET, RELAY_PUBLIC_CHANNELS or RELAY_OPEN=true.", name))
 	}
-	if !IsLoopbackHost(r.Host) {
+	if !hostport.IsLoopback(r.Host) {
 		return problem.New(http.StatusForbidden, event.CodeHostForbidden, fmt.Sprintf(
 			"The request is for the host %q, and this relay has no rule for who may subscribe, so it answers only to localhost. Use http://localhost, or set RELAY_JWT_SECRET, RELAY_PUBLIC_CHANNELS or RELAY_OPEN=true.", clip(r.Host)))
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"relay/hostport"
 )
 
 // originRules are the allowed origins beside the relay's own.
@@ -77,7 +79,7 @@ func (r *originRules) lists(o origin) bool { return slices.Contains(r.exact, o) 
 
 // covers reports whether o is allowed because of what it belongs to.
 func (r *originRules) covers(o origin) bool {
-	if r.loopback && o.isWeb() && isLoopbackName(o.host) {
+	if r.loopback && o.isWeb() && hostport.IsLoopbackName(o.host) {
 		return true
 	}
 	for _, w := range r.wild {

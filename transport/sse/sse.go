@@ -4,10 +4,12 @@
 package sse
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -96,10 +98,8 @@ func (d *door) handshake(w http.ResponseWriter, r *http.Request) (handshake.Acce
 	if access, p = d.Policy.Authenticate(r); p != nil {
 		return access, query, p
 	}
-	for _, channel := range query.Channels {
-		if access.Grant.Allows(channel) {
-			return access, query, nil
-		}
+	if slices.ContainsFunc(query.Channels, access.Grant.Allows) {
+		return access, query, nil
 	}
 	if d.Policy.TakesTokens() && !access.Presented {
 		return access, query, handshake.MissingToken()
@@ -145,7 +145,7 @@ func (s *stream) open() error {
 // turnAway tells a client in the stream to come back later.
 func (s *stream) turnAway(format hub.Format, why error) {
 	reason, wait := event.ReasonTooMany, 5*time.Second
-	if why == hub.ErrDraining {
+	if errors.Is(why, hub.ErrDraining) {
 		reason, wait = event.ReasonDraining, time.Second
 	}
 	f := &hub.Frame{Type: hub.FrameGoodbye, Reason: string(reason), Message: why.Error(), ReconnectIn: wait + rand.N(wait)}

@@ -141,8 +141,7 @@ func (s *session) read(ctx context.Context) event.Reason {
 			continue
 		}
 		c, err := native.ParseCommand(text)
-		var wrong *native.FrameError
-		if errors.As(err, &wrong) {
+		if wrong, ok := errors.AsType[*native.FrameError](err); ok {
 			s.bad(wrong)
 			continue
 		}

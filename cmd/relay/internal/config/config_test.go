@@ -214,8 +214,15 @@ func TestServiceLinksAreIgnored(t *testing.T) {
 		"RELAY_PORT=tcp://10.0.0.7:8080", "RELAY_PORT_8080_TCP=tcp://10.0.0.7:8080",
 		"RELAY_PORT_8080_TCP_PROTO=tcp", "RELAY_PORT_8080_TCP_PORT=8080", "RELAY_PORT_8080_TCP_ADDR=10.0.0.7",
 		"RELAY_API_SERVICE_HOST=10.0.0.8", "RELAY_API_PORT=tcp://10.0.0.8:8081", "RELAY_API_PORT_8081_TCP_ADDR=10.0.0.8",
-		"RELAY_TOKEN=x", "RELAYS=3", "PATH=/bin",
+		"RELAYS=3", "PATH=/bin",
 	}, " "), nil)
+}
+
+// A terminal from which somebody publishes can start a relay too.
+func TestUsersVariablesAreIgnored(t *testing.T) {
+	load(t, "", "RELAY_TOKEN=x RELAY_API_URL=http://127.0.0.1:8081", nil)
+	load(t, "", "RELAY_API_KEY=k RELAY_API_KEYS=k", nil)
+	load(t, "--api-keys k", "RELAY_API_KEY=k", nil)
 }
 
 func TestNoSettingLooksLikeAServiceLink(t *testing.T) {
@@ -257,8 +264,10 @@ func TestProblems(t *testing.T) {
 	}{
 		{name: "unknown variable", environ: "RELAY_HISTROY_SIZE=3", want: []string{"RELAY_HISTROY_SIZE: there is no such setting|did you mean RELAY_HISTORY_SIZE?"}},
 		{name: "unknown variable like nothing", environ: "RELAY_FROBNICATE=3", want: []string{"RELAY_FROBNICATE: there is no such setting|relay help serve"}},
+		{name: "the publisher's key for the relay's", environ: "RELAY_API_KEY=k", want: []string{"RELAY_API_KEY: there is no such setting|did you mean RELAY_API_KEYS?"}},
+		{name: "no complaint about the publisher's key", environ: "RELAY_API_KEY=k RELAY_API_KEYS=ü", want: []string{"RELAY_API_KEYS: key 1 of 1 holds"}},
 		{name: "port number is no service link", environ: "RELAY_PORT=8080", want: []string{"RELAY_PORT: there is no such setting"}},
-		{name: "public port is no service link", environ: "RELAY_PUBLIC_PORT=8080", want: []string{"RELAY_PUBLIC_PORT: there is no such setting|RELAY_PUBLIC_PATH"}},
+		{name: "public port is no service link", environ: "RELAY_PUBLIC_PORT=8080", want: []string{"RELAY_PUBLIC_PORT: there is no such setting|RELAY_PUBLIC_ADDR=:8080"}},
 		{name: "unreadable file", args: "--config none.yaml", want: []string{`--config: the file "none.yaml" cannot be read: file does not exist`}},
 		{name: "unreadable file by environment", environ: "RELAY_CONFIG=none.yaml", want: []string{`RELAY_CONFIG: the file "none.yaml"`}},
 

@@ -11,9 +11,14 @@ import (
 const (
 	// ConfigVariable names the YAML file.
 	ConfigVariable = envPrefix + "CONFIG"
-	// TokenVariable holds the token of `relay sub`. It may stand in the
-	// environment of a relay that runs on the same machine.
-	TokenVariable = envPrefix + "TOKEN"
+
+	// Those of who uses a relay: `relay sub`, `relay pub` and the examples.
+	// They may stand in the environment of a relay on the same machine.
+	TokenVariable  = envPrefix + "TOKEN"
+	APIURLVariable = envPrefix + "API_URL"
+	// APIKeyVariable is refused where api_keys is not set: it looks too much
+	// like RELAY_API_KEYS, and the publish API would stand open.
+	APIKeyVariable = envPrefix + "API_KEY"
 )
 
 // podVariable is set in every container of a Kubernetes pod.
@@ -61,8 +66,8 @@ func isServiceLink(name, text string) bool {
 
 // unknown returns a problem for each variable that looks like a setting and is
 // none. A mistyped variable is otherwise the quietest of all failures.
-func (env environment) unknown() Problems {
-	known := map[string]bool{ConfigVariable: true, TokenVariable: true}
+func (env environment) unknown(hasKeys bool) Problems {
+	known := map[string]bool{ConfigVariable: true, TokenVariable: true, APIURLVariable: true, APIKeyVariable: hasKeys}
 	var candidates []string
 	for _, s := range Settings() {
 		known[s.Env()] = true
@@ -77,6 +82,9 @@ func (env environment) unknown() Problems {
 			" are read as settings; `relay help serve` lists them"}
 		if near, ok := suggest.Nearest(strings.TrimPrefix(name, envPrefix), candidates); ok {
 			p.Hint = "did you mean " + envPrefix + near + "?"
+		}
+		if strings.HasSuffix(name, "_PORT") {
+			p.Hint = "an address and its port are one setting, like RELAY_PUBLIC_ADDR=:8080"
 		}
 		problems = append(problems, p)
 	}

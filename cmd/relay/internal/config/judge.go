@@ -3,11 +3,14 @@ package config
 import (
 	"fmt"
 	"net"
+
+	"relay/cmd/relay/internal/flags"
+	"relay/hostport"
 )
 
 // derive fills in what follows from other settings.
 func (c *Config) derive() {
-	loopback := isLoopback(c.PublicAddr)
+	loopback := hostport.IsLoopbackListen(c.PublicAddr)
 	c.Console = c.console == toggleOn || c.console == toggleAuto && loopback
 	c.OpenLocal = loopback && !c.inPod && !c.canAdmit()
 }
@@ -48,7 +51,7 @@ const eventRoom = 4 * kibibyte
 
 var rules = []rule{
 	{[]string{"public_addr", "jwt_secret", "public_channels", "open"}, func(c *Config) (string, string) {
-		if isLoopback(c.PublicAddr) || c.canAdmit() {
+		if hostport.IsLoopbackListen(c.PublicAddr) || c.canAdmit() {
 			return "", ""
 		}
 		return fmt.Sprintf("%s can be reached from other machines, and nothing says who may subscribe", quote(c.PublicAddr)),
@@ -56,7 +59,7 @@ var rules = []rule{
 				"or RELAY_OPEN=true if the whole world may read everything"
 	}},
 	{[]string{"api_addr", "api_keys"}, func(c *Config) (string, string) {
-		if isLoopback(c.APIAddr) || c.APIKeys.IsSet() {
+		if hostport.IsLoopbackListen(c.APIAddr) || c.APIKeys.IsSet() {
 			return "", ""
 		}
 		return fmt.Sprintf("%s can be reached from other machines, and without keys anyone there could publish", quote(c.APIAddr)),
@@ -70,7 +73,7 @@ var rules = []rule{
 			return "", ""
 		}
 		return fmt.Sprintf("%s is less than history_ttl, %s: history could not be continued",
-			formatDuration(c.PositionTTL), formatDuration(c.HistoryTTL)), "raise position_ttl or lower history_ttl"
+			flags.FormatDuration(c.PositionTTL), flags.FormatDuration(c.HistoryTTL)), "raise position_ttl or lower history_ttl"
 	}},
 	{[]string{"max_request_bytes", "max_event_bytes"}, func(c *Config) (string, string) {
 		if c.MaxRequestBytes >= c.MaxEventBytes {

@@ -63,7 +63,7 @@ type Loader struct {
 // and --config on fs. Load is called after fs has been parsed.
 func Bind(fs *flag.FlagSet, names ...string) *Loader {
 	l := &Loader{settings: pick(names), all: len(names) == 0, flags: make(map[string]*settingFlag)}
-	l.file = fs.String("config", "", "Read settings from this YAML `FILE`.")
+	l.file = fs.String("config", "", "Read settings from this YAML `FILE` (or set "+ConfigVariable+").")
 	for _, s := range l.settings {
 		f := &settingFlag{setting: s}
 		l.flags[s.Name] = f
@@ -89,7 +89,7 @@ func (l *Loader) Load(environ []string, read ReadFile) (*Config, error) {
 	j.collect()
 	j.apply()
 	if l.all {
-		j.problems = append(j.problems, j.env.unknown()...)
+		j.problems = append(j.problems, j.env.unknown(j.config.APIKeys.IsSet() || j.failed["api_keys"])...)
 		j.config.derive()
 		j.judge()
 	}

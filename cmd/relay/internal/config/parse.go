@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"math"
 	"net"
-	"net/netip"
 	"path"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
+
+	"relay/cmd/relay/internal/flags"
 )
 
 const (
@@ -74,21 +75,9 @@ func parseDuration(s string, low time.Duration) (time.Duration, error) {
 		return 0, unfit(quote(s)+" is not a duration", hint)
 	}
 	if d < low {
-		return 0, unfit(s+" is too short: at least "+formatDuration(low), "")
+		return 0, unfit(s+" is too short: at least "+flags.FormatDuration(low), "")
 	}
 	return d, nil
-}
-
-// formatDuration writes 10m where time.Duration writes 10m0s.
-func formatDuration(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }
 
 func parseAddress(s string) (string, error) {
@@ -107,20 +96,6 @@ func parseAddress(s string) (string, error) {
 		return "", unfit(fmt.Sprintf("the host of %q is neither a name nor an IP address", s), "")
 	}
 	return s, nil
-}
-
-// isLoopback reports whether only this machine can reach an address. A host
-// name other than localhost may resolve to anything, so it counts as public.
-func isLoopback(addr string) bool {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return false
-	}
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
 }
 
 func parsePublicPath(s string) (string, error) {

@@ -18,7 +18,8 @@ Every setting can be given in three ways, the first of these being the strongest
 
 ` + "`relay config`" + ` prints what is in force and where each value came from. An unknown key, flag or variable, a value that does not fit,
 or settings that contradict each other stop the start with a sentence for each problem. That goes for every variable that begins with
-` + "`RELAY_`" + `, except ` + "`RELAY_CONFIG`" + `, ` + "`RELAY_TOKEN`" + ` (for ` + "`relay sub`" + `) and those that Kubernetes makes for a Service called relay.
+` + "`RELAY_`" + `, except ` + "`RELAY_CONFIG`" + `, those of who uses a relay (` + "`RELAY_TOKEN`, `RELAY_API_URL`" + `, and ` + "`RELAY_API_KEY`" + ` where ` + "`api_keys`" + ` is set),
+and those that Kubernetes makes for a Service called relay.
 
 Lists are comma separated in flags and variables, and YAML lists in the file. Durations are written like ` + "`90s`, `10m` or `1h30m`" + `,
 sizes in bytes like ` + "`65536`, `64KiB` or `8MiB`" + `.

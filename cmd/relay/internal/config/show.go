@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 
 	"relay/cmd/relay/internal/flags"
@@ -52,10 +53,14 @@ func (c *Config) remark(s *Setting) string {
 	return "; off, because public_addr is not loopback"
 }
 
+// IsSetting reports whether a flag is that of a setting.
+func IsSetting(flag string) bool {
+	return slices.ContainsFunc(Settings(), func(s *Setting) bool { return s.Flag() == flag })
+}
+
 // WriteHelp writes the flags of every setting, group by group.
 func WriteHelp(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	flags.Line(t, "config", "FILE", "Read settings from this YAML file.", "")
 	group := ""
 	for _, s := range Settings() {
 		if s.Group != group {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"relay/cmd/relay/internal/flags"
 	"relay/event"
 )
 
@@ -104,7 +105,7 @@ func size(field func(*Config) *int, low, high int) value {
 
 func duration(field func(*Config) *time.Duration, low time.Duration) value {
 	parse := func(s string) (time.Duration, error) { return parseDuration(s, low) }
-	return scalar(value{placeholder: "DURATION", accepts: shapeText | shapeNumber}, field, parse, formatDuration)
+	return scalar(value{placeholder: "DURATION", accepts: shapeText | shapeNumber}, field, parse, flags.FormatDuration)
 }
 
 func patterns(field func(*Config) *[]event.Pattern) value {

@@ -8,8 +8,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"relay/cmd/relay/internal/suggest"
 )
@@ -73,7 +75,28 @@ func explain(fs *flag.FlagSet, err error) error {
 		name = strings.TrimPrefix(name, "-")
 		return &Error{Text: "--" + name + " needs a value", Hint: "write --" + name + "=" + placeholder(fs.Lookup(name))}
 	}
+	if m := invalidValue.FindStringSubmatch(text); m != nil {
+		return invalid(fs.Lookup(m[2]), m[1])
+	}
 	return &Error{Text: text}
+}
+
+// invalidValue matches what the flag package says about a value that the
+// flag's Set did not like.
+var invalidValue = regexp.MustCompile(`(?s)^invalid (?:boolean )?value (".*") for (?:flag )?-([^ :]+):`)
+
+func invalid(f *flag.Flag, quoted string) error {
+	e := &Error{Text: fmt.Sprintf("--%s: %s will not do", f.Name, quoted)}
+	if g, ok := f.Value.(flag.Getter); ok {
+		switch g.Get().(type) {
+		case time.Duration:
+			e.Text = fmt.Sprintf("--%s: %s is not a duration", f.Name, quoted)
+			e.Hint = "write it like 90s, 10m or 1h30m"
+		case bool:
+			e.Text = fmt.Sprintf("--%s: %s is neither true nor false", f.Name, quoted)
+		}
+	}
+	return e
 }
 
 func unknown(fs *flag.FlagSet, name string) error {
@@ -103,14 +126,34 @@ func placeholder(f *flag.Flag) string {
 	return name
 }
 
-// Describe writes one line for each flag, in the order of their names.
-func Describe(w io.Writer, fs *flag.FlagSet) {
+// Describe writes one line for each flag whose name is wanted, in the order of
+// their names.
+func Describe(w io.Writer, fs *flag.FlagSet, wanted func(name string) bool) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fs.VisitAll(func(f *flag.Flag) {
+		if !wanted(f.Name) {
+			return
+		}
+		def := f.DefValue
+		if d, err := time.ParseDuration(def); err == nil {
+			def = FormatDuration(d)
+		}
 		_, usage := flag.UnquoteUsage(f)
-		Line(t, f.Name, placeholder(f), usage, f.DefValue)
+		Line(t, f.Name, placeholder(f), usage, def)
 	})
 	t.Flush()
+}
+
+// FormatDuration writes 10m where time.Duration writes 10m0s.
+func FormatDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // Line writes the line of one flag for a tabwriter.
