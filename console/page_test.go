@@ -13,6 +13,7 @@ import (
 	"relay/console"
 	"relay/event"
 	"relay/problem"
+	"relay/tests/browsertest"
 )
 
 // onLoopback is how a relay with nothing configured shows its page.
@@ -32,107 +33,107 @@ func row(parts ...string) string {
 
 func TestFirstLoadListensOnDemo(t *testing.T) {
 	relay, b := openPage(t, onLoopback, "")
-	b.wait(subscribed)
+	b.Wait(subscribed)
 	if got := relay.got("subscribe"); len(got) != 1 || got[0].Channel != "demo" {
 		t.Errorf("the page asked for %+v, not for demo alone", got)
 	}
-	if got := b.text("state-text"); got != "Connected" {
+	if got := b.Text("state-text"); got != "Connected" {
 		t.Errorf("the state is %q", got)
 	}
-	if got := eval[string](b, "location.hash"); got != "#channel=demo" {
+	if got := browsertest.Eval[string](b, "location.hash"); got != "#channel=demo" {
 		t.Errorf("the page's address ends in %q: it cannot be shared", got)
 	}
-	if got := b.text("welcome-code"); !strings.Contains(got, "curl http://127.0.0.1:8081/v1/events") || !strings.Contains(got, `"demo"`) {
+	if got := b.Text("welcome-code"); !strings.Contains(got, "curl http://127.0.0.1:8081/v1/events") || !strings.Contains(got, `"demo"`) {
 		t.Errorf("a newcomer is told to paste %q", got)
 	}
-	b.wait(`document.getElementById("trip").textContent.endsWith("ms")`)
+	b.Wait(`document.getElementById("trip").textContent.endsWith("ms")`)
 }
 
 func TestEventAppears(t *testing.T) {
 	relay, b := openPage(t, onLoopback, "")
-	b.wait(subscribed)
+	b.Wait(subscribed)
 	id := relay.publish("demo", "order.paid", `{"total":12345678901234567890,"markup":"<img src=x onerror=alert(1)>"}`)
-	b.wait(row("demo", "order.paid", "12345678901234567890", "#1"))
-	if eval[bool](b, `document.getElementById("welcome").checkVisibility()`) {
+	b.Wait(row("demo", "order.paid", "12345678901234567890", "#1"))
+	if browsertest.Eval[bool](b, `document.getElementById("welcome").checkVisibility()`) {
 		t.Error("the hint for newcomers is still there")
 	}
-	b.must(chromedp.Click(chromedp.CSS(`.row[data-kind="event"]`)))
-	if got := b.text("detail-body"); got != "{\n  \"total\": 12345678901234567890,\n  \"markup\": \"<img src=x onerror=alert(1)>\"\n}" {
+	b.Must(chromedp.Click(chromedp.CSS(`.row[data-kind="event"]`)))
+	if got := b.Text("detail-body"); got != "{\n  \"total\": 12345678901234567890,\n  \"markup\": \"<img src=x onerror=alert(1)>\"\n}" {
 		t.Errorf("the event is shown as %s", got)
 	}
-	if got := b.text("detail-facts"); !strings.Contains(got, id) {
+	if got := b.Text("detail-facts"); !strings.Contains(got, id) {
 		t.Errorf("the position %s is missing in %q", id, got)
 	}
 }
 
 func TestFramesAreShownUnlessHidden(t *testing.T) {
 	_, b := openPage(t, onLoopback, "")
-	b.wait(row("subscribed", "demo"))
-	b.wait(row("welcome", "c0ffee"))
-	b.click("frames")
-	b.wait(`document.querySelectorAll(".row").length === 0`)
-	b.click("frames")
-	b.wait(row("subscribed", "demo"))
+	b.Wait(row("subscribed", "demo"))
+	b.Wait(row("welcome", "c0ffee"))
+	b.Click("frames")
+	b.Wait(`document.querySelectorAll(".row").length === 0`)
+	b.Click("frames")
+	b.Wait(row("subscribed", "demo"))
 }
 
 func TestFilterPauseAndClear(t *testing.T) {
 	relay, b := openPage(t, onLoopback, "")
-	b.wait(subscribed)
+	b.Wait(subscribed)
 	relay.publish("demo", "apple", `1`)
 	relay.publish("demo", "pear", `{"of":"Williams"}`)
-	b.wait(row("pear"))
+	b.Wait(row("pear"))
 
-	b.fill("filter", "data") // a word of every frame, and of no event
-	b.wait(`document.querySelectorAll(".row").length === 0`)
-	b.fill("filter", "WILLIAMS")
-	b.wait(`document.querySelectorAll(".row").length === 1`)
-	b.wait(row("pear"))
-	if got := b.text("counters"); got != "2 received · 1 match the filter" {
+	b.Fill("filter", "data") // a word of every frame, and of no event
+	b.Wait(`document.querySelectorAll(".row").length === 0`)
+	b.Fill("filter", "WILLIAMS")
+	b.Wait(`document.querySelectorAll(".row").length === 1`)
+	b.Wait(row("pear"))
+	if got := b.Text("counters"); got != "2 received · 1 match the filter" {
 		t.Errorf("the counters say %q", got)
 	}
-	b.fill("filter", kb.Backspace)
+	b.Fill("filter", kb.Backspace)
 
-	b.click("pause")
+	b.Click("pause")
 	relay.publish("demo", "plum", `2`)
-	b.wait(`document.getElementById("waiting").textContent === "1 waiting while paused"`)
-	if eval[bool](b, row("plum")) {
+	b.Wait(`document.getElementById("waiting").textContent === "1 waiting while paused"`)
+	if browsertest.Eval[bool](b, row("plum")) {
 		t.Error("an event came into a paused list")
 	}
-	b.click("pause")
-	b.wait(row("plum"))
-	b.wait(`document.getElementById("waiting").textContent === ""`)
+	b.Click("pause")
+	b.Wait(row("plum"))
+	b.Wait(`document.getElementById("waiting").textContent === ""`)
 
-	b.click("clear")
-	b.wait(`document.querySelectorAll(".row").length === 0`)
-	b.wait(`document.getElementById("counters").textContent === "No events yet"`)
+	b.Click("clear")
+	b.Wait(`document.querySelectorAll(".row").length === 0`)
+	b.Wait(`document.getElementById("counters").textContent === "No events yet"`)
 }
 
 // TestReadingStaysInPlace: who has scrolled away from the newest event reads
 // on undisturbed, and is told how many came meanwhile.
 func TestReadingStaysInPlace(t *testing.T) {
 	relay, b := openPage(t, onLoopback, "")
-	b.wait(subscribed)
+	b.Wait(subscribed)
 	for i := range 100 {
 		relay.publish("demo", fmt.Sprintf("e%d", i), `null`)
 	}
-	b.wait(row("e99"))
+	b.Wait(row("e99"))
 	const top = `(() => { const list = document.getElementById("list").getBoundingClientRect();
 		return document.elementFromPoint(list.left + 20, list.top + 20).closest(".row").querySelector(".name").textContent })()`
-	eval[any](b, `void (document.getElementById("list").scrollTop = 1000)`)
-	b.wait(row("e60"))
-	before := eval[string](b, top)
+	browsertest.Eval[any](b, `void (document.getElementById("list").scrollTop = 1000)`)
+	b.Wait(row("e60"))
+	before := browsertest.Eval[string](b, top)
 	for i := range 50 {
 		relay.publish("demo", fmt.Sprintf("late%d", i), `null`)
 	}
-	b.wait(`document.getElementById("fresh").textContent === "↑ 50 new"`)
-	if after := eval[string](b, top); after != before {
+	b.Wait(`document.getElementById("fresh").textContent === "↑ 50 new"`)
+	if after := browsertest.Eval[string](b, top); after != before {
 		t.Errorf("the reader was at %s and is at %s", before, after)
 	}
-	b.click("fresh")
-	b.wait(row("late49"))
-	b.click("order")
-	b.wait(row("late49"))
-	if got := eval[string](b, `[...document.querySelectorAll(".row")].sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top).at(-1).querySelector(".name").textContent`); got != "late49" {
+	b.Click("fresh")
+	b.Wait(row("late49"))
+	b.Click("order")
+	b.Wait(row("late49"))
+	if got := browsertest.Eval[string](b, `[...document.querySelectorAll(".row")].sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top).at(-1).querySelector(".name").textContent`); got != "late49" {
 		t.Errorf("newest last ends in %s", got)
 	}
 }
@@ -141,8 +142,8 @@ func TestReadingStaysInPlace(t *testing.T) {
 // small, and the counters honest.
 func TestBurst(t *testing.T) {
 	relay, b := openPage(t, onLoopback, "")
-	b.wait(subscribed)
-	eval[any](b, `void (() => {
+	b.Wait(subscribed)
+	browsertest.Eval[any](b, `void (() => {
 		window.pictures = 0; window.mostRows = 0;
 		const look = () => { pictures++; mostRows = Math.max(mostRows, document.querySelectorAll(".row").length); requestAnimationFrame(look); };
 		look();
@@ -151,17 +152,17 @@ func TestBurst(t *testing.T) {
 	for i := range events {
 		relay.publish("demo", fmt.Sprintf("e%d", i), `{"text":"one of very many"}`)
 	}
-	b.wait(`document.getElementById("counters").textContent.startsWith("3,000 received")`)
-	before := eval[int](b, "pictures")
-	b.wait(fmt.Sprintf("pictures > %d", before)) // requestAnimationFrame answers: the page draws on
-	if got := eval[int](b, "mostRows"); got == 0 || got > 200 {
+	b.Wait(`document.getElementById("counters").textContent.startsWith("3,000 received")`)
+	before := browsertest.Eval[int](b, "pictures")
+	b.Wait(fmt.Sprintf("pictures > %d", before)) // requestAnimationFrame answers: the page draws on
+	if got := browsertest.Eval[int](b, "mostRows"); got == 0 || got > 200 {
 		t.Errorf("the document held %d rows, want 1 to 200", got)
 	}
-	b.wait(row("e2999"))
-	b.wait(`document.querySelector(".badge").textContent === "3,000"`)
+	b.Wait(row("e2999"))
+	b.Wait(`document.querySelector(".badge").textContent === "3,000"`)
 	kept, let := 0, 0
-	if _, err := fmt.Sscanf(strings.ReplaceAll(b.text("counters"), ",", ""), "3000 received · %d in the list · %d older let go", &kept, &let); err != nil {
-		t.Fatalf("the counters say %q: %v", b.text("counters"), err)
+	if _, err := fmt.Sscanf(strings.ReplaceAll(b.Text("counters"), ",", ""), "3000 received · %d in the list · %d older let go", &kept, &let); err != nil {
+		t.Fatalf("the counters say %q: %v", b.Text("counters"), err)
 	}
 	if kept+let != events || kept > 2000 || kept < 1900 {
 		t.Errorf("%d kept and %d let go of %d", kept, let, events)
@@ -170,29 +171,29 @@ func TestBurst(t *testing.T) {
 
 func TestPublishForm(t *testing.T) {
 	relay, b := openPage(t, onLoopback, "")
-	b.wait(subscribed)
-	b.fill("publish-event", "test.sent")
-	b.fill("publish-data", `{"n":12345678901234567890}`)
-	b.press(kb.Enter, chromedp.KeyModifiers(2 /* Ctrl */))
-	b.wait(row("test.sent", "12345678901234567890"))
-	b.wait(`document.getElementById("publish-result").textContent.startsWith("Published 1795334400123-1-")`)
+	b.Wait(subscribed)
+	b.Fill("publish-event", "test.sent")
+	b.Fill("publish-data", `{"n":12345678901234567890}`)
+	b.Press(kb.Enter, chromedp.KeyModifiers(2 /* Ctrl */))
+	b.Wait(row("test.sent", "12345678901234567890"))
+	b.Wait(`document.getElementById("publish-result").textContent.startsWith("Published 1795334400123-1-")`)
 	if want := `{"channel":"demo","event":"test.sent","data":{"n":12345678901234567890}}`; relay.posts[0] != want {
 		t.Errorf("posted %s, want %s", relay.posts[0], want)
 	}
 
-	b.fill("publish-channel", "elsewhere")
-	b.press(kb.Enter)
-	b.wait(`document.getElementById("publish-result").textContent.includes("not subscribed to elsewhere")`)
+	b.Fill("publish-channel", "elsewhere")
+	b.Press(kb.Enter)
+	b.Wait(`document.getElementById("publish-result").textContent.includes("not subscribed to elsewhere")`)
 }
 
 func TestPublishFormShowsProblems(t *testing.T) {
 	relay, b := openPage(t, onLoopback, "")
-	b.wait(subscribed)
+	b.Wait(subscribed)
 
-	b.fill("publish-data", `{"n": 1,}`)
-	b.press(kb.Enter, chromedp.KeyModifiers(2 /* Ctrl */))
-	b.wait(`document.getElementById("publish-problem").textContent.startsWith("Data is not JSON: ")`)
-	b.wait(`document.activeElement.id === "publish-data" && document.activeElement.getAttribute("aria-invalid") === "true"`)
+	b.Fill("publish-data", `{"n": 1,}`)
+	b.Press(kb.Enter, chromedp.KeyModifiers(2 /* Ctrl */))
+	b.Wait(`document.getElementById("publish-problem").textContent.startsWith("Data is not JSON: ")`)
+	b.Wait(`document.activeElement.id === "publish-data" && document.activeElement.getAttribute("aria-invalid") === "true"`)
 
 	relay.set(func() {
 		relay.answer = func(w http.ResponseWriter) {
@@ -201,11 +202,11 @@ func TestPublishFormShowsProblems(t *testing.T) {
 			p.Write(w)
 		}
 	})
-	b.fill("publish-data", `{"n": 1}`)
-	b.press(kb.Enter, chromedp.KeyModifiers(2 /* Ctrl */))
-	b.wait(`document.getElementById("publish-result").dataset.kind === "failed"`)
+	b.Fill("publish-data", `{"n": 1}`)
+	b.Press(kb.Enter, chromedp.KeyModifiers(2 /* Ctrl */))
+	b.Wait(`document.getElementById("publish-result").dataset.kind === "failed"`)
 	want := "422 Unprocessable Entity\nNothing was published.\n/data The data has 70000 bytes; 65536 are allowed."
-	if got := b.text("publish-result"); got != want {
+	if got := b.Text("publish-result"); got != want {
 		t.Errorf("the form says %q, want %q", got, want)
 	}
 	relay.set(func() {
@@ -217,64 +218,64 @@ func TestPublishFormShowsProblems(t *testing.T) {
 
 func TestFormIsHiddenWithoutPublish(t *testing.T) {
 	_, b := openPage(t, console.Options{APIURL: "https://api.example.com"}, "")
-	b.wait(subscribed)
-	if eval[bool](b, `document.getElementById("publish").checkVisibility()`) {
+	b.Wait(subscribed)
+	if browsertest.Eval[bool](b, `document.getElementById("publish").checkVisibility()`) {
 		t.Error("the form is there, and the relay would refuse what it posts")
 	}
 }
 
 func TestSubscribeAndUnsubscribe(t *testing.T) {
 	relay, b := openPage(t, onLoopback, "#channel=orders.42&channel=chat%20%C3%BC")
-	b.wait(subscribed)
-	b.fill("subscribe-channel", "third"+kb.Enter)
-	b.wait(subscribed + ` && document.querySelectorAll(".chip").length === 3`)
-	if got := eval[string](b, "new URLSearchParams(location.hash.slice(1)).getAll('channel').join()"); got != "orders.42,chat ü,third" {
+	b.Wait(subscribed)
+	b.Fill("subscribe-channel", "third"+kb.Enter)
+	b.Wait(subscribed + ` && document.querySelectorAll(".chip").length === 3`)
+	if got := browsertest.Eval[string](b, "new URLSearchParams(location.hash.slice(1)).getAll('channel').join()"); got != "orders.42,chat ü,third" {
 		t.Errorf("the address names %s", got)
 	}
 
-	b.must(chromedp.Click(chromedp.CSS(`[aria-label="Unsubscribe from orders.42"]`)))
-	b.until("the relay is told", func() bool {
+	b.Must(chromedp.Click(chromedp.CSS(`[aria-label="Unsubscribe from orders.42"]`)))
+	b.Until("the relay is told", func() bool {
 		got := relay.got("unsubscribe")
 		return len(got) == 1 && got[0].Channel == "orders.42"
 	})
-	if got := eval[string](b, "document.activeElement.closest('.chip')?.textContent ?? 'nowhere'"); !strings.Contains(got, "chat ü") {
+	if got := browsertest.Eval[string](b, "document.activeElement.closest('.chip')?.textContent ?? 'nowhere'"); !strings.Contains(got, "chat ü") {
 		t.Errorf("the focus went to %s, not to the next chip", got)
 	}
 
-	b.fill("subscribe-channel", "no*stars"+kb.Enter)
-	b.wait(`document.getElementById("subscribe-problem").checkVisibility()`)
-	eval[any](b, `void (location.hash = "#channel=only")`)
-	b.wait(`document.querySelectorAll(".chip").length === 1 && ` + subscribed)
+	b.Fill("subscribe-channel", "no*stars"+kb.Enter)
+	b.Wait(`document.getElementById("subscribe-problem").checkVisibility()`)
+	browsertest.Eval[any](b, `void (location.hash = "#channel=only")`)
+	b.Wait(`document.querySelectorAll(".chip").length === 1 && ` + subscribed)
 }
 
 func TestForbiddenChannelSaysWhy(t *testing.T) {
 	relay := newFakeRelay(t, onLoopback)
 	relay.forbidden["secret"] = true
-	b := openTab(t, relay.URL+"/#channel=secret&channel=demo")
-	b.wait(`document.querySelector(".chip[data-state=refused]")?.textContent.includes("Not yours.")`)
-	b.wait(`document.querySelector(".chip[data-state=subscribed]")`)
-	b.wait(row("error", "secret", "forbidden: Not yours."))
-	b.must(chromedp.Click(chromedp.CSS(`.chip[data-state=refused] .chip-name`)))
-	b.wait(`!document.getElementById("welcome").checkVisibility()`) // it would say: listening on secret
+	b := chromium.Open(t, relay.URL+"/#channel=secret&channel=demo")
+	b.Wait(`document.querySelector(".chip[data-state=refused]")?.textContent.includes("Not yours.")`)
+	b.Wait(`document.querySelector(".chip[data-state=subscribed]")`)
+	b.Wait(row("error", "secret", "forbidden: Not yours."))
+	b.Must(chromedp.Click(chromedp.CSS(`.chip[data-state=refused] .chip-name`)))
+	b.Wait(`!document.getElementById("welcome").checkVisibility()`) // it would say: listening on secret
 }
 
 func TestTokenIsAskedFor(t *testing.T) {
 	relay := newFakeRelay(t, console.Options{TakesTokens: true})
 	relay.token = "right"
-	b := openTab(t, relay.URL+"/")
-	b.wait(`document.getElementById("state").dataset.state === "token"`)
-	b.wait(`document.activeElement.id === "token" && document.activeElement.type === "password"`)
-	if got := b.text("trouble"); !strings.Contains(got, "asks for a client token") {
+	b := chromium.Open(t, relay.URL+"/")
+	b.Wait(`document.getElementById("state").dataset.state === "token"`)
+	b.Wait(`document.activeElement.id === "token" && document.activeElement.type === "password"`)
+	if got := b.Text("trouble"); !strings.Contains(got, "asks for a client token") {
 		t.Errorf("the page says %q", got)
 	}
-	b.fill("token", "wrong"+kb.Enter)
-	b.wait(`document.getElementById("trouble").textContent.startsWith("The token was refused.")`)
-	b.fill("token", "right"+kb.Enter)
-	b.wait(subscribed)
+	b.Fill("token", "wrong"+kb.Enter)
+	b.Wait(`document.getElementById("trouble").textContent.startsWith("The token was refused.")`)
+	b.Fill("token", "right"+kb.Enter)
+	b.Wait(subscribed)
 
-	b.must(chromedp.Reload())
-	b.wait(subscribed)
-	if eval[bool](b, `(location.href + JSON.stringify(localStorage)).includes("right")`) {
+	b.Must(chromedp.Reload())
+	b.Wait(subscribed)
+	if browsertest.Eval[bool](b, `(location.href + JSON.stringify(localStorage)).includes("right")`) {
 		t.Error("the token is where it outlives the tab")
 	}
 }
@@ -294,26 +295,26 @@ func TestComesBackFromWhereItWas(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			relay, b := openPage(t, onLoopback, "")
-			b.wait(subscribed)
+			b.Wait(subscribed)
 			id := relay.publish("demo", "hello", `null`)
-			b.wait(row("hello"))
+			b.Wait(row("hello"))
 			tt.leave(relay)
-			b.until("the page subscribes again", func() bool { return len(relay.got("subscribe")) == 2 })
+			b.Until("the page subscribes again", func() bool { return len(relay.got("subscribe")) == 2 })
 			if got := relay.got("subscribe")[1]; got.Since != id {
 				t.Errorf("it came back since %q, want %q", got.Since, id)
 			}
-			b.wait(subscribed)
+			b.Wait(subscribed)
 		})
 	}
 }
 
 func TestGoodbyeSaysWhenToComeBack(t *testing.T) {
 	relay, b := openPage(t, onLoopback, "")
-	b.wait(subscribed)
+	b.Wait(subscribed)
 	relay.say(frame{Type: "goodbye", Reason: "draining", ReconnectInMS: 3_600_000})
 	relay.closeAll(1001, "draining")
-	b.wait(`document.getElementById("state-text").textContent === "Reconnecting"`)
-	if got := b.text("trip"); !strings.HasPrefix(got, "in 3") || len(got) != len("in 3600 s") {
+	b.Wait(`document.getElementById("state-text").textContent === "Reconnecting"`)
+	if got := b.Text("trip"); !strings.HasPrefix(got, "in 3") || len(got) != len("in 3600 s") {
 		t.Errorf("told to come back in an hour, the page comes back %s", got)
 	}
 }
@@ -324,15 +325,15 @@ func TestStaysAway(t *testing.T) {
 	for _, code := range []websocket.StatusCode{1009, 4400, 4403} {
 		t.Run(fmt.Sprint(int(code)), func(t *testing.T) {
 			relay, b := openPage(t, onLoopback, "")
-			b.wait(subscribed)
+			b.Wait(subscribed)
 			relay.say(frame{Type: "error", Code: "forbidden", Message: "Nothing here is for you."})
 			relay.closeAll(code, "refused")
-			b.wait(`document.getElementById("state").dataset.state === "refused"`)
-			if got := b.text("trouble"); !strings.Contains(got, "Nothing here is for you.") {
+			b.Wait(`document.getElementById("state").dataset.state === "refused"`)
+			if got := b.Text("trouble"); !strings.Contains(got, "Nothing here is for you.") {
 				t.Errorf("the page says %q", got)
 			}
-			b.click("connect")
-			b.wait(subscribed)
+			b.Click("connect")
+			b.Wait(subscribed)
 			if got := relay.got("subscribe"); len(got) != 2 {
 				t.Errorf("there were %d subscriptions, want the first and the one asked for", len(got))
 			}
@@ -342,25 +343,25 @@ func TestStaysAway(t *testing.T) {
 
 func TestDisconnectButton(t *testing.T) {
 	relay, b := openPage(t, onLoopback, "")
-	b.wait(subscribed)
-	b.click("connect")
-	b.wait(`document.getElementById("state-text").textContent === "Disconnected"`)
-	b.until("the relay sees it go", func() bool {
+	b.Wait(subscribed)
+	b.Click("connect")
+	b.Wait(`document.getElementById("state-text").textContent === "Disconnected"`)
+	b.Until("the relay sees it go", func() bool {
 		relay.mu.Lock()
 		defer relay.mu.Unlock()
 		return len(relay.clients) == 0
 	})
-	b.click("connect")
-	b.wait(subscribed)
+	b.Click("connect")
+	b.Wait(subscribed)
 }
 
 func TestPublicPath(t *testing.T) {
 	relay, b := openPage(t, console.Options{PublicPath: "/live", Publish: true, APIURL: "http://127.0.0.1:8081"}, "")
-	b.wait(subscribed)
-	b.click("publish-data")
-	b.press(kb.Enter, chromedp.KeyModifiers(2 /* Ctrl */))
-	b.wait(row("hello", "Hello from the console"))
-	if got := b.text("endpoint"); got != strings.Replace(relay.URL, "http", "ws", 1)+"/live/v1/ws" {
+	b.Wait(subscribed)
+	b.Click("publish-data")
+	b.Press(kb.Enter, chromedp.KeyModifiers(2 /* Ctrl */))
+	b.Wait(row("hello", "Hello from the console"))
+	if got := b.Text("endpoint"); got != strings.Replace(relay.URL, "http", "ws", 1)+"/live/v1/ws" {
 		t.Errorf("the page is connected to %s", got)
 	}
 }

@@ -12,27 +12,28 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"relay/console"
+	"relay/tests/browsertest"
 )
 
 func TestKeyboard(t *testing.T) {
 	relay, b := openPage(t, onLoopback, "")
-	b.wait(subscribed)
+	b.Wait(subscribed)
 	relay.publish("demo", "first", `{"n":1}`)
 	relay.publish("demo", "second", `{"n":2}`)
-	b.wait(row("second"))
+	b.Wait(row("second"))
 
 	// Through the page by Tab alone, until the focus leaves it.
 	var reached []string
 	for {
-		b.press(kb.Tab)
-		id := eval[string](b, "document.activeElement.id || document.activeElement.className")
-		if eval[bool](b, "document.activeElement === document.body") {
+		b.Press(kb.Tab)
+		id := browsertest.Eval[string](b, "document.activeElement.id || document.activeElement.className")
+		if browsertest.Eval[bool](b, "document.activeElement === document.body") {
 			break
 		}
 		if reached = append(reached, id); len(reached) > 100 {
 			t.Fatalf("Tab never leaves the page: %v", reached)
 		}
-		if !eval[bool](b, "document.activeElement.matches(':focus-visible')") {
+		if !browsertest.Eval[bool](b, "document.activeElement.matches(':focus-visible')") {
 			t.Errorf("nobody sees that %s has the focus", id)
 		}
 	}
@@ -43,45 +44,45 @@ func TestKeyboard(t *testing.T) {
 	}
 
 	// The list: the newest is first; Enter opens, Escape closes and stays.
-	eval[any](b, `void document.getElementById("list").focus()`)
-	b.press(kb.ArrowDown)
-	b.press(kb.ArrowDown)
-	b.press(kb.Enter)
-	b.wait(`document.getElementById("detail-title").textContent === "first"`)
-	if !eval[bool](b, `document.getElementById(document.getElementById("list").getAttribute("aria-activedescendant")).textContent.includes("first")`) {
+	browsertest.Eval[any](b, `void document.getElementById("list").focus()`)
+	b.Press(kb.ArrowDown)
+	b.Press(kb.ArrowDown)
+	b.Press(kb.Enter)
+	b.Wait(`document.getElementById("detail-title").textContent === "first"`)
+	if !browsertest.Eval[bool](b, `document.getElementById(document.getElementById("list").getAttribute("aria-activedescendant")).textContent.includes("first")`) {
 		t.Error("a screen reader is told of another row")
 	}
-	b.press(kb.ArrowUp)
-	b.wait(`document.getElementById("detail-title").textContent === "second"`)
-	b.press(kb.Escape)
-	b.wait(`!document.getElementById("detail").checkVisibility() && document.activeElement.id === "list"`)
+	b.Press(kb.ArrowUp)
+	b.Wait(`document.getElementById("detail-title").textContent === "second"`)
+	b.Press(kb.Escape)
+	b.Wait(`!document.getElementById("detail").checkVisibility() && document.activeElement.id === "list"`)
 
 	// Single keys, but not while somebody types.
-	b.press("p")
-	b.wait(`document.getElementById("pause").textContent === "Resume"`)
-	b.press("s")
-	b.wait(`document.activeElement.id === "subscribe-channel"`)
-	b.press("pppp" + kb.Enter)
-	b.wait(`document.querySelectorAll(".chip").length === 2 && ` + subscribed)
-	b.press(kb.Escape)
-	b.press("?")
-	b.wait(`document.getElementById("shortcuts").open`)
-	b.press(kb.Escape)
-	b.wait(`!document.getElementById("shortcuts").open`)
+	b.Press("p")
+	b.Wait(`document.getElementById("pause").textContent === "Resume"`)
+	b.Press("s")
+	b.Wait(`document.activeElement.id === "subscribe-channel"`)
+	b.Press("pppp" + kb.Enter)
+	b.Wait(`document.querySelectorAll(".chip").length === 2 && ` + subscribed)
+	b.Press(kb.Escape)
+	b.Press("?")
+	b.Wait(`document.getElementById("shortcuts").open`)
+	b.Press(kb.Escape)
+	b.Wait(`!document.getElementById("shortcuts").open`)
 
 	// Tabs move with the arrows.
-	eval[any](b, `void document.getElementById("tab-curl").focus()`)
-	b.press(kb.ArrowRight)
-	b.wait(`document.activeElement.id === "tab-websocket" && document.getElementById("snippet").textContent.includes("new WebSocket")`)
-	b.press(kb.ArrowLeft)
-	b.press(kb.ArrowLeft)
-	b.wait(`document.getElementById("snippet").textContent.includes("new EventSource")`)
+	browsertest.Eval[any](b, `void document.getElementById("tab-curl").focus()`)
+	b.Press(kb.ArrowRight)
+	b.Wait(`document.activeElement.id === "tab-websocket" && document.getElementById("snippet").textContent.includes("new WebSocket")`)
+	b.Press(kb.ArrowLeft)
+	b.Press(kb.ArrowLeft)
+	b.Wait(`document.getElementById("snippet").textContent.includes("new EventSource")`)
 }
 
 func TestEveryControlHasAName(t *testing.T) {
 	_, b := openPage(t, console.Options{Publish: true, TakesTokens: true}, "")
-	b.wait(subscribed)
-	nameless := eval[[]string](b, `[...document.querySelectorAll("button, input, textarea, [role=listbox]")]
+	b.Wait(subscribed)
+	nameless := browsertest.Eval[[]string](b, `[...document.querySelectorAll("button, input, textarea, [role=listbox]")]
 		.filter((e) => e.checkVisibility() && !(e.labels?.length || e.getAttribute("aria-label") || e.textContent.trim()))
 		.map((e) => e.outerHTML)`)
 	if len(nameless) > 0 {
@@ -91,29 +92,29 @@ func TestEveryControlHasAName(t *testing.T) {
 
 func TestNarrowWindow(t *testing.T) {
 	relay, b := openPage(t, console.Options{Publish: true, TakesTokens: true, APIURL: "http://127.0.0.1:8081"}, "#channel=demo&channel="+strings.Repeat("long", 40))
-	b.must(chromedp.EmulateViewport(360, 740))
-	b.wait(subscribed)
+	b.Must(chromedp.EmulateViewport(360, 740))
+	b.Wait(subscribed)
 	relay.publish("demo", strings.Repeat("name", 30), `"`+strings.Repeat("data", 100)+`"`)
-	b.wait(row("name"))
-	if got := eval[int](b, "document.documentElement.scrollWidth"); got > 360 {
+	b.Wait(row("name"))
+	if got := browsertest.Eval[int](b, "document.documentElement.scrollWidth"); got > 360 {
 		t.Errorf("the page is %d pixels wide in a window of 360", got)
 	}
 }
 
 func TestThemeIsKept(t *testing.T) {
 	_, b := openPage(t, onLoopback, "")
-	b.wait(subscribed)
+	b.Wait(subscribed)
 	const ground = `getComputedStyle(document.body).backgroundColor`
-	b.click("theme")
-	light := eval[string](b, ground)
-	b.click("theme")
-	dark := eval[string](b, ground)
+	b.Click("theme")
+	light := browsertest.Eval[string](b, ground)
+	b.Click("theme")
+	dark := browsertest.Eval[string](b, ground)
 	if light == dark {
 		t.Errorf("light and dark are both %s", light)
 	}
-	b.must(chromedp.Reload())
-	b.wait(subscribed)
-	if got := eval[string](b, ground); got != dark {
+	b.Must(chromedp.Reload())
+	b.Wait(subscribed)
+	if got := browsertest.Eval[string](b, ground); got != dark {
 		t.Errorf("after a reload the ground is %s, was %s", got, dark)
 	}
 }
@@ -122,8 +123,8 @@ func TestThemeIsKept(t *testing.T) {
 // of violations in the other tests means something.
 func TestPolicyIsInForce(t *testing.T) {
 	_, b := openPage(t, onLoopback, "")
-	b.wait(subscribed)
-	eval[any](b, `void (() => {
+	b.Wait(subscribed)
+	browsertest.Eval[any](b, `void (() => {
 		const run = (action) => { try { action(); } catch {} };
 		run(() => { import("https://elsewhere.example/x.js").catch(() => {}); });
 		run(() => { const p = document.createElement("p"); p.setAttribute("style", "color: red"); document.body.append(p); });
@@ -131,9 +132,9 @@ func TestPolicyIsInForce(t *testing.T) {
 		run(() => { fetch("https://elsewhere.example/").catch(() => {}); });
 	})()`)
 	for _, directive := range []string{"script-src-elem", "style-src-attr", "require-trusted-types-for", "connect-src"} {
-		b.wait(fmt.Sprintf("violations.some((v) => v.startsWith(%q))", directive))
+		b.Wait(fmt.Sprintf("violations.some((v) => v.startsWith(%q))", directive))
 	}
-	eval[any](b, "void (violations.length = 0)")
+	browsertest.Eval[any](b, "void (violations.length = 0)")
 }
 
 func TestCurlSnippetIsAShellCommand(t *testing.T) {
@@ -150,11 +151,11 @@ func TestCurlSnippetIsAShellCommand(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%s %t", tt.channel, tt.publish), func(t *testing.T) {
 			relay := newFakeRelay(t, console.Options{Publish: tt.publish, APIURL: "http://127.0.0.1:8081"})
-			b := openTab(t, relay.URL+"/")
-			b.wait(subscribed)
-			b.fill("subscribe-channel", tt.channel+kb.Enter)
-			b.wait(`document.querySelectorAll(".chip").length >= 1 && ` + subscribed)
-			args := shellWords(t, b.text("snippet"))
+			b := chromium.Open(t, relay.URL+"/")
+			b.Wait(subscribed)
+			b.Fill("subscribe-channel", tt.channel+kb.Enter)
+			b.Wait(`document.querySelectorAll(".chip").length >= 1 && ` + subscribed)
+			args := shellWords(t, b.Text("snippet"))
 			var sent frame
 			if err := json.Unmarshal([]byte(args[len(args)-1]), &sent); err != nil {
 				t.Fatalf("%v in %q", err, args)
@@ -183,17 +184,17 @@ func shellWords(t *testing.T, line string) []string {
 
 func TestBrowserSnippetsRun(t *testing.T) {
 	relay, b := openPage(t, onLoopback, "#channel=demo")
-	b.wait(subscribed)
-	b.click("tab-websocket")
-	eval[any](b, `void (() => { window.logged = []; console.log = (...a) => logged.push(a); })()`)
-	eval[any](b, b.text("snippet")+"; undefined")
-	b.until("the snippet's socket is open", func() bool {
+	b.Wait(subscribed)
+	b.Click("tab-websocket")
+	browsertest.Eval[any](b, `void (() => { window.logged = []; console.log = (...a) => logged.push(a); })()`)
+	browsertest.Eval[any](b, b.Text("snippet")+"; undefined")
+	b.Until("the snippet's socket is open", func() bool {
 		relay.mu.Lock()
 		defer relay.mu.Unlock()
 		return len(relay.clients) == 2
 	})
 	relay.publish("demo", "hello", `{"n":1}`)
-	b.wait(`logged.length === 1 && logged[0][0] === "hello" && logged[0][1].n === 1`)
+	b.Wait(`logged.length === 1 && logged[0][0] === "hello" && logged[0][1].n === 1`)
 }
 
 // TestJSONText holds the page's own JSON code against the browser's.
@@ -212,7 +213,7 @@ func TestJSONText(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := eval[[]string](b, fmt.Sprintf(`import("./console/json.js").then(({ pretty, member }) => {
+			got := browsertest.Eval[[]string](b, fmt.Sprintf(`import("./console/json.js").then(({ pretty, member }) => {
 				const text = %s;
 				const lines = pretty(text).map((piece) => piece.text).join("");
 				const dense = pretty(text).filter((piece) => piece.kind !== "space").map((piece) => piece.text).join("");

@@ -36,6 +36,9 @@ func (r *relay) publicRoutes(policy *handshake.Policy, app *api.API) http.Handle
 		})
 		mux.Handle(cfg.PublicPath+"/", page)
 		mux.Handle(cfg.PublicPath+"/console/*", page)
+		if cfg.PublicPath != "" {
+			mux.Handle(cfg.PublicPath, page) // which leads to the slash
+		}
 	}
 	return mux
 }

@@ -6,7 +6,7 @@ package arrows
 // place here before it gets its first import.
 var house = []floor{
 	{"words", rooms{
-		".":     "", // openapi.yaml as bytes
+		".":        "", // openapi.yaml as bytes
 		"event":    "",
 		"hostport": "",
 	}},

@@ -90,6 +90,10 @@ func (b *Browser) Open(t testing.TB, url string) *Tab {
 	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
 	tab := &Tab{t: t, ctx: ctx}
+	// The first action opens the window, which lives no longer than its context.
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
 	tab.Must(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
 		_, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: hearViolations})
 		return err
@@ -126,7 +130,9 @@ func (b *Tab) checkClean() {
 // Must carries actions out, or fails the test.
 func (b *Tab) Must(actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	if err := chromedp.Do(b.ctx, actions...); err != nil {
+	ctx, cancel := context.WithTimeout(b.ctx, Patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, actions...); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -134,7 +140,9 @@ func (b *Tab) Must(actions ...chromedp.Action[chromedp.Void]) {
 // Eval returns the value of a JavaScript expression, awaited if it is a promise.
 func Eval[T any](b *Tab, expression string) T {
 	b.t.Helper()
-	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	ctx, cancel := context.WithTimeout(b.ctx, Patience)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 	if err != nil {
 		b.t.Fatalf("%s: %v", expression, err)
 	}
@@ -156,4 +164,30 @@ func (b *Tab) Until(text string, condition func() bool) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+}
+
+// Text returns the text of the element with this id.
+func (b *Tab) Text(id string) string {
+	b.t.Helper()
+	return Eval[string](b, fmt.Sprintf("document.getElementById(%q).textContent", id))
+}
+
+// Click clicks the element with this id, as a mouse would.
+func (b *Tab) Click(id string) {
+	b.t.Helper()
+	b.Must(chromedp.Click(chromedp.ID(id)))
+}
+
+// Fill replaces the text of a field, as typing would.
+func (b *Tab) Fill(id, text string) {
+	b.t.Helper()
+	b.Must(
+		chromedp.Evaluate[chromedp.Void](fmt.Sprintf("document.getElementById(%q).select()", id)),
+		chromedp.SendKeys(chromedp.ID(id), text))
+}
+
+// Press presses keys, wherever the focus is.
+func (b *Tab) Press(keys string, opts ...chromedp.KeyOption) {
+	b.t.Helper()
+	b.Must(chromedp.KeyEvent(keys, opts...))
 }
