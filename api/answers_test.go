@@ -11,6 +11,7 @@ import (
 
 	"relay/api"
 	"relay/bus"
+	"relay/tests/contract"
 )
 
 const oneEvent = `{"channel":"orders.42","event":"order.paid","data":{"total":12}}`
@@ -41,7 +42,7 @@ func TestEveryAnswer(t *testing.T) {
 	statusInDocs := readErrorsPage(t).status
 	for _, op := range operations {
 		t.Run(op.method+op.path, func(t *testing.T) {
-			documented := contract().Paths.Value(op.path).GetOperation(op.method).Responses.Map()
+			documented := contract.Document().Paths.Value(op.path).GetOperation(op.method).Responses.Map()
 			for _, text := range sortedKeys(documented) {
 				status, err := strconv.Atoi(text)
 				if err != nil {
@@ -78,8 +79,8 @@ func TestEveryAnswer(t *testing.T) {
 					s.unavailable()
 				}
 				x := s.do(t, c)
-				if x.status != status {
-					t.Errorf("status %d, want %d\n%s", x.status, status, x.body)
+				if x.Status != status {
+					t.Errorf("status %d, want %d\n%s", x.Status, status, x.Body)
 					continue
 				}
 				if status == http.StatusOK {
@@ -118,7 +119,7 @@ func TestMethodNotAllowed(t *testing.T) {
 	} {
 		x := s.do(t, call{method: test.method, path: test.path})
 		wantRefused(t, x, http.StatusMethodNotAllowed, "method_not_allowed")
-		if got := x.header.Get("Allow"); got != test.allow {
+		if got := x.Header.Get("Allow"); got != test.allow {
 			t.Errorf("%s %s: Allow %q, want %q", test.method, test.path, got, test.allow)
 		}
 	}
@@ -127,8 +128,8 @@ func TestMethodNotAllowed(t *testing.T) {
 func TestContractIsServed(t *testing.T) {
 	s := serve(t, keys("the-key"))
 	x := s.do(t, call{path: "/openapi.yaml"}) // without the key
-	if x.status != http.StatusOK || !strings.HasPrefix(string(x.body), "openapi: 3.0.") {
-		t.Fatalf("%d\n%.100s", x.status, x.body)
+	if x.Status != http.StatusOK || !strings.HasPrefix(string(x.Body), "openapi: 3.0.") {
+		t.Fatalf("%d\n%.100s", x.Status, x.Body)
 	}
 }
 
@@ -140,10 +141,10 @@ func TestAnswersAreNotKept(t *testing.T) {
 		{path: "/v1/events", body: `{}`},
 	} {
 		x := s.do(t, c)
-		if got := x.header.Get("Cache-Control"); got != "no-store" {
+		if got := x.Header.Get("Cache-Control"); got != "no-store" {
 			t.Errorf("%s: Cache-Control %q", c.path, got)
 		}
-		if got := x.header.Get("X-Content-Type-Options"); got != "nosniff" {
+		if got := x.Header.Get("X-Content-Type-Options"); got != "nosniff" {
 			t.Errorf("%s: X-Content-Type-Options %q", c.path, got)
 		}
 	}
@@ -163,11 +164,11 @@ func TestForeignErrors(t *testing.T) {
 	} {
 		x := s.do(t, c)
 		wantRefused(t, x, http.StatusServiceUnavailable, "unavailable")
-		if strings.Contains(string(x.body), "10.1.2.3") {
-			t.Errorf("%s tells too much: %s", c.path, x.body)
+		if strings.Contains(string(x.Body), "10.1.2.3") {
+			t.Errorf("%s tells too much: %s", c.path, x.Body)
 		}
-		if x.header.Get("Retry-After") != "1" {
-			t.Errorf("%s: Retry-After %q", c.path, x.header.Get("Retry-After"))
+		if x.Header.Get("Retry-After") != "1" {
+			t.Errorf("%s: Retry-After %q", c.path, x.Header.Get("Retry-After"))
 		}
 	}
 	if !slices.Contains(s.metrics.refused, "unavailable") || s.metrics.published != 0 {

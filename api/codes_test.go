@@ -4,12 +4,15 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"relay/tests/contract"
 )
 
 // constants returns the values of a file's constants of one named type.
@@ -95,7 +98,7 @@ func TestErrorCodesAreOneList(t *testing.T) {
 	want := constants(t, "../event/code.go", "Code")
 
 	var enum []string
-	for _, v := range contract().Components.Schemas["ErrorCode"].Value.Enum {
+	for _, v := range contract.Document().Components.Schemas["ErrorCode"].Value.Enum {
 		enum = append(enum, v.(string))
 	}
 	slices.Sort(enum)
@@ -121,4 +124,8 @@ func TestCloseCodesAreDocumented(t *testing.T) {
 			}
 		}
 	}
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	return slices.Sorted(maps.Keys(m))
 }

@@ -19,8 +19,8 @@ func TestChannelState(t *testing.T) {
 	s.rooms.census = hub.Census{Local: 3, Total: 7, Relays: 2, Complete: true}
 	x := s.do(t, call{path: "/v1/channels/orders.42"})
 	const want = `{"channel":"orders.42","subscribers":{"relay":3,"all":7,"relays":2,"complete":true},"position":"1795334400123-1-Xk3vQ9"}`
-	if x.status != http.StatusOK || string(x.body) != want {
-		t.Errorf("%d %s", x.status, x.body)
+	if x.Status != http.StatusOK || string(x.Body) != want {
+		t.Errorf("%d %s", x.Status, x.Body)
 	}
 }
 
@@ -31,7 +31,7 @@ func TestChannelPosition(t *testing.T) {
 	s := serve(t, func(o *api.Options) { o.Bus = b })
 	position := func() string {
 		var state struct{ Position string }
-		decode(t, s.do(t, call{path: "/v1/channels/orders.42"}).body, &state)
+		decode(t, s.do(t, call{path: "/v1/channels/orders.42"}).Body, &state)
 		return state.Position
 	}
 	if got := position(); !strings.Contains(got, "-0-") {
@@ -51,9 +51,9 @@ func TestChannelNamesInPaths(t *testing.T) {
 		s.rooms.channel = ""
 		x := s.do(t, call{path: "/v1/channels/" + url.PathEscape(name)})
 		var state struct{ Channel string }
-		decode(t, x.body, &state)
-		if x.status != http.StatusOK || state.Channel != name || s.rooms.channel != name {
-			t.Errorf("%q: %d %s", name, x.status, x.body)
+		decode(t, x.Body, &state)
+		if x.Status != http.StatusOK || state.Channel != name || s.rooms.channel != name {
+			t.Errorf("%q: %d %s", name, x.Status, x.Body)
 		}
 	}
 	for _, path := range []string{"_control", "a*", "%7Ba%7D", "%00", "%FF", "%20a", strings.Repeat("a", 256)} {
@@ -78,8 +78,8 @@ func TestDisconnect(t *testing.T) {
 		{`{"reason":"","user":"a b"}`, hub.Target{User: "a b"}, ""},
 	} {
 		x := s.do(t, call{path: "/v1/disconnect", body: test.body})
-		if x.status != http.StatusOK || string(x.body) != `{"connections":2,"complete":true}` {
-			t.Errorf("%s: %d %s", test.body, x.status, x.body)
+		if x.Status != http.StatusOK || string(x.Body) != `{"connections":2,"complete":true}` {
+			t.Errorf("%s: %d %s", test.body, x.Status, x.Body)
 		}
 		if s.rooms.who != test.who || s.rooms.reason != test.reason {
 			t.Errorf("%s: %+v %q", test.body, s.rooms.who, s.rooms.reason)
@@ -139,10 +139,10 @@ func TestToken(t *testing.T) {
 			Token     string
 			ExpiresAt time.Time `json:"expires_at"`
 		}
-		if x.status != http.StatusOK {
-			t.Fatalf("%s: %d %s", test.body, x.status, x.body)
+		if x.Status != http.StatusOK {
+			t.Fatalf("%s: %d %s", test.body, x.Status, x.Body)
 		}
-		decode(t, x.body, &answer)
+		decode(t, x.Body, &answer)
 		// Mint rounds up to a whole second.
 		if answer.ExpiresAt.Before(before.Add(test.ttl)) || answer.ExpiresAt.After(after.Add(test.ttl+time.Second)) {
 			t.Errorf("%s: expires %s", test.body, answer.ExpiresAt)
@@ -196,7 +196,7 @@ func TestTokenWithoutSecret(t *testing.T) {
 		}
 	}
 	inForce = []byte(secret)
-	if x := s.do(t, call{path: "/v1/tokens", body: `{"user":"ada","subscribe":[]}`}); x.status != http.StatusOK {
-		t.Errorf("%d %s", x.status, x.body)
+	if x := s.do(t, call{path: "/v1/tokens", body: `{"user":"ada","subscribe":[]}`}); x.Status != http.StatusOK {
+		t.Errorf("%d %s", x.Status, x.Body)
 	}
 }

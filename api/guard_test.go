@@ -64,8 +64,8 @@ func TestHostOnLoopback(t *testing.T) {
 	} {
 		x := s.do(t, call{path: "/v1/channels/a", host: host})
 		switch {
-		case good && x.status != http.StatusOK:
-			t.Errorf("Host %q: %d %s", host, x.status, x.body)
+		case good && x.Status != http.StatusOK:
+			t.Errorf("Host %q: %d %s", host, x.Status, x.Body)
 		case !good:
 			if p := wantRefused(t, x, http.StatusForbidden, event.CodeHostForbidden); !strings.Contains(p.Detail, "Host") {
 				t.Errorf("detail %q", p.Detail)
@@ -77,8 +77,8 @@ func TestHostOnLoopback(t *testing.T) {
 func TestHostElsewhere(t *testing.T) {
 	s := serve(t, keys("k"), func(o *api.Options) { o.Loopback = false })
 	x := s.do(t, call{path: "/v1/channels/a", host: "relay.example", header: map[string]string{"Authorization": "Bearer k"}})
-	if x.status != http.StatusOK {
-		t.Errorf("%d %s", x.status, x.body)
+	if x.Status != http.StatusOK {
+		t.Errorf("%d %s", x.Status, x.Body)
 	}
 }
 
@@ -117,11 +117,11 @@ func TestKeys(t *testing.T) {
 		if !strings.Contains(p.Detail, test.detail) {
 			t.Errorf("%q: %q", test.header, p.Detail)
 		}
-		if got := x.header.Get("WWW-Authenticate"); !strings.HasPrefix(got, "Bearer") {
+		if got := x.Header.Get("WWW-Authenticate"); !strings.HasPrefix(got, "Bearer") {
 			t.Errorf("WWW-Authenticate %q", got)
 		}
-		if strings.Contains(string(x.body), "first-ke") {
-			t.Errorf("the answer repeats a key: %s", x.body)
+		if strings.Contains(string(x.Body), "first-ke") {
+			t.Errorf("the answer repeats a key: %s", x.Body)
 		}
 	}
 	if n := len(s.bus.published(t)); n != 4 {
@@ -156,7 +156,7 @@ func TestKeysChange(t *testing.T) {
 		if key != "" {
 			c.header = map[string]string{"Authorization": "Bearer " + key}
 		}
-		return s.do(t, c).status
+		return s.do(t, c).Status
 	}
 	if got := get(""); got != http.StatusOK {
 		t.Errorf("without keys: %d", got)
@@ -203,7 +203,7 @@ func TestConsole(t *testing.T) {
 		x := s.do(t, c)
 		if test.code == "" {
 			if len(resultsOf(t, x)) != 1 {
-				t.Errorf("%+v: %s", test, x.body)
+				t.Errorf("%+v: %s", test, x.Body)
 			}
 			continue
 		}

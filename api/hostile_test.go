@@ -181,8 +181,8 @@ func TestAnswersAreShort(t *testing.T) {
 		long,
 	} {
 		x := s.publish(t, body)
-		if x.status == http.StatusOK || len(x.body) > 4000 {
-			t.Errorf("status %d, %d bytes", x.status, len(x.body))
+		if x.Status == http.StatusOK || len(x.Body) > 4000 {
+			t.Errorf("status %d, %d bytes", x.Status, len(x.Body))
 		}
 	}
 	for _, path := range []string{"/v1/disconnect", "/v1/tokens"} {
@@ -191,8 +191,8 @@ func TestAnswersAreShort(t *testing.T) {
 			`{"user":"` + long + `","connection":"` + long + `","reason":"` + long + `"}`,
 			`{"user":"ada","subscribe":["` + long + `"],"ttl":"` + long + `"}`,
 		} {
-			if x := s.do(t, call{path: path, body: body}); x.status == http.StatusOK || len(x.body) > 4000 {
-				t.Errorf("%s: status %d, %d bytes", path, x.status, len(x.body))
+			if x := s.do(t, call{path: path, body: body}); x.Status == http.StatusOK || len(x.Body) > 4000 {
+				t.Errorf("%s: status %d, %d bytes", path, x.Status, len(x.Body))
 			}
 		}
 	}

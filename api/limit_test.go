@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"relay/api"
+	"relay/tests/contract"
 )
 
 // endless gives white space for ever and counts it.
@@ -35,8 +36,8 @@ func TestBodyIsCutWhileReading(t *testing.T) {
 			r.ContentLength = announced
 			w := httptest.NewRecorder()
 			a.ServeHTTP(w, r)
-			x := exchange{request: r, status: w.Code, header: w.Header(), body: w.Body.Bytes()}
-			checkContract(t, x)
+			x := contract.Exchange{Request: r, Status: w.Code, Header: w.Header(), Body: w.Body.Bytes()}
+			contract.Check(t, x)
 			p := wantRefused(t, x, http.StatusRequestEntityTooLarge, "too_large")
 			if !strings.Contains(p.Detail, "RELAY_MAX_REQUEST_BYTES") {
 				t.Errorf("detail %q", p.Detail)
@@ -72,7 +73,7 @@ func TestBodyThatBreaksOff(t *testing.T) {
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/events", broken{strings.NewReader(oneEvent)})
 	w := httptest.NewRecorder()
 	a.ServeHTTP(w, r)
-	wantRefused(t, exchange{request: r, status: w.Code, header: w.Header(), body: w.Body.Bytes()}, http.StatusBadRequest, "invalid_request")
+	wantRefused(t, contract.Exchange{Request: r, Status: w.Code, Header: w.Header(), Body: w.Body.Bytes()}, http.StatusBadRequest, "invalid_request")
 	if len(b.published(t)) > 0 {
 		t.Error("published")
 	}

@@ -168,8 +168,8 @@ func TestBusFailsInTheMiddle(t *testing.T) {
 			if test.status == 422 {
 				code = "key_reused"
 			}
-			if x.status != test.status || string(problemOf(t, x).Code) != code {
-				t.Fatalf("%d\n%s", x.status, x.body)
+			if x.Status != test.status || string(problemOf(t, x).Code) != code {
+				t.Fatalf("%d\n%s", x.Status, x.Body)
 			}
 			p := problemOf(t, x)
 			if !strings.Contains(p.Detail, test.advice) {
@@ -192,7 +192,7 @@ func TestBusFailsInTheMiddle(t *testing.T) {
 			if !slices.Equal(errors, test.errors) || !slices.Equal(results, test.results) {
 				t.Errorf("errors %q, want %q\nresults %q, want %q", errors, test.errors, results, test.results)
 			}
-			if retry := x.header.Get("Retry-After"); (retry == "1") != (test.status == 503) {
+			if retry := x.Header.Get("Retry-After"); (retry == "1") != (test.status == 503) {
 				t.Errorf("Retry-After %q", retry)
 			}
 			if want := 3 - len(test.failures); s.metrics.published != want {

@@ -20,8 +20,8 @@ func TestPanicIsAnsweredAndLogged(t *testing.T) {
 	s.bus.answer = func(context.Context, int, bus.Publication) bus.Receipt { panic("bus went bang") }
 	x := s.publish(t, oneEvent)
 	wantRefused(t, x, http.StatusInternalServerError, "internal")
-	if strings.Contains(string(x.body), "bus went bang") {
-		t.Errorf("the answer tells too much: %s", x.body)
+	if strings.Contains(string(x.Body), "bus went bang") {
+		t.Errorf("the answer tells too much: %s", x.Body)
 	}
 	for _, text := range []string{"bus went bang", "/v1/events", "recover_test.go"} {
 		if !strings.Contains(log.String(), text) {

@@ -18,6 +18,7 @@ import (
 	"relay/event"
 	"relay/hub"
 	"relay/problem"
+	"relay/tests/contract"
 )
 
 // recorder is a bus that keeps what is published and answers what it is told to.
@@ -156,7 +157,7 @@ type call struct {
 }
 
 // do sends a request and holds the answer against openapi.yaml.
-func (s *server) do(t *testing.T, c call) exchange {
+func (s *server) do(t *testing.T, c call) contract.Exchange {
 	t.Helper()
 	method := c.method
 	if method == "" {
@@ -182,17 +183,17 @@ func (s *server) do(t *testing.T, c call) exchange {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := exchange{request: r, status: answer.StatusCode, header: answer.Header, body: body}
+	x := contract.Exchange{Request: r, Status: answer.StatusCode, Header: answer.Header, Body: body}
 	if c.body != "" {
-		x.requestBody = []byte(c.body)
+		x.RequestBody = []byte(c.body)
 	}
-	checkContract(t, x)
+	contract.Check(t, x)
 	checkProblem(t, x)
 	return x
 }
 
 // publish posts a body to /v1/events.
-func (s *server) publish(t *testing.T, body string, header ...string) exchange {
+func (s *server) publish(t *testing.T, body string, header ...string) contract.Exchange {
 	t.Helper()
 	c := call{method: http.MethodPost, path: "/v1/events", body: body, header: map[string]string{}}
 	for i := 0; i+1 < len(header); i += 2 {
@@ -202,16 +203,16 @@ func (s *server) publish(t *testing.T, body string, header ...string) exchange {
 }
 
 // checkProblem checks what a schema cannot say about a problem.
-func checkProblem(t *testing.T, x exchange) {
+func checkProblem(t *testing.T, x contract.Exchange) {
 	t.Helper()
-	if x.status == http.StatusOK {
+	if x.Status == http.StatusOK {
 		return
 	}
 	p := problemOf(t, x)
-	if p.Status != x.status || p.Type != "urn:relay:problem:"+string(p.Code) || p.Title != http.StatusText(x.status) {
-		t.Errorf("status %d, but the problem is %+v", x.status, p)
+	if p.Status != x.Status || p.Type != "urn:relay:problem:"+string(p.Code) || p.Title != http.StatusText(x.Status) {
+		t.Errorf("status %d, but the problem is %+v", x.Status, p)
 	}
-	if got := x.header.Get("Content-Type"); got != problem.ContentType {
+	if got := x.Header.Get("Content-Type"); got != problem.ContentType {
 		t.Errorf("a problem of type %q", got)
 	}
 	for _, detail := range append([]string{p.Detail}, details(p.Errors)...) {
@@ -243,10 +244,10 @@ type refusal struct {
 	Results []outcome `json:"results"`
 }
 
-func problemOf(t *testing.T, x exchange) refusal {
+func problemOf(t *testing.T, x contract.Exchange) refusal {
 	t.Helper()
 	var p refusal
-	decode(t, x.body, &p)
+	decode(t, x.Body, &p)
 	return p
 }
 
@@ -258,21 +259,21 @@ func decode(t *testing.T, body []byte, v any) {
 }
 
 // resultsOf returns the results of a request that must have gone well.
-func resultsOf(t *testing.T, x exchange) []outcome {
+func resultsOf(t *testing.T, x contract.Exchange) []outcome {
 	t.Helper()
-	if x.status != http.StatusOK {
-		t.Fatalf("status %d\n%s", x.status, x.body)
+	if x.Status != http.StatusOK {
+		t.Fatalf("status %d\n%s", x.Status, x.Body)
 	}
 	var answer struct{ Results []outcome }
-	decode(t, x.body, &answer)
+	decode(t, x.Body, &answer)
 	return answer.Results
 }
 
 // wantRefused checks a problem's status and code.
-func wantRefused(t *testing.T, x exchange, status int, code event.Code) refusal {
+func wantRefused(t *testing.T, x contract.Exchange, status int, code event.Code) refusal {
 	t.Helper()
-	if x.status != status {
-		t.Fatalf("status %d, want %d\n%s", x.status, status, x.body)
+	if x.Status != status {
+		t.Fatalf("status %d, want %d\n%s", x.Status, status, x.Body)
 	}
 	p := problemOf(t, x)
 	if p.Code != code {

@@ -35,7 +35,7 @@ type topic struct {
 	idle    time.Time       // since when nobody wants it
 
 	// While aligning.
-	attempt   int // of reading history; answers of earlier ones do not count
+	attempt   int // number of the read of history under way; other answers do not count
 	failures  int // in a row
 	held      []bus.Delivery
 	heldBytes int
@@ -162,7 +162,7 @@ func (t *topic) mend() {
 // align begins to read history from the last position on.
 func (t *topic) align() {
 	t.state = topicAligning
-	t.attempt++
+	t.attempt = t.worker.nextAttempt()
 	t.covered = len(t.held)
 	t.lossy = false
 	from := bus.FromNow()

@@ -32,6 +32,7 @@ type worker struct {
 	waiting  map[*topic]bool // topics with subscriptions that wait to join
 	lingerer map[*topic]bool // topics without subscriptions
 	spare    []task          // the inbox before this one, to be used again
+	attempts int             // reads of history begun
 }
 
 // task is something for a worker to do. Which fields count depends on kind.
@@ -201,6 +202,13 @@ func (w *worker) open(channel string) *topic {
 	w.hub.options.Metrics.Channels(1)
 	w.hub.bus.Listen(channel)
 	return t
+}
+
+// nextAttempt numbers the reads of history of all topics, so that a late
+// answer to a topic that was closed is not taken for one to its successor.
+func (w *worker) nextAttempt() int {
+	w.attempts++
+	return w.attempts
 }
 
 // close forgets a topic. Its subscriptions must have ended.

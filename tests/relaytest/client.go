@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/coder/websocket"
+
+	"relay/tests/contract"
 )
 
 // Frame is a frame from the relay, as any client would decode it.
@@ -28,6 +30,8 @@ type Frame struct {
 	ReconnectIn  int             `json:"reconnect_in_ms"`
 	Ref          json.RawMessage `json:"ref"`
 
+	// Text is the frame as it came.
+	Text []byte `json:"-"`
 	// SSEID is the id: line that came with it, over SSE.
 	SSEID string `json:"-"`
 }
@@ -37,13 +41,14 @@ type Stream interface {
 	Read(ctx context.Context) (Frame, error)
 }
 
-// Next reads one frame.
+// Next reads one frame, which must be one that openapi.yaml describes.
 func Next(tb testing.TB, s Stream) Frame {
 	tb.Helper()
 	f, err := TryNext(s)
 	if err != nil {
 		tb.Fatalf("no frame: %v", err)
 	}
+	contract.CheckFrame(tb, "ServerFrame", f.Text)
 	return f
 }
 
@@ -120,7 +125,7 @@ func (w *WS) Read(ctx context.Context) (Frame, error) {
 	if kind != websocket.MessageText {
 		return Frame{}, errors.New("a binary frame")
 	}
-	var f Frame
+	f := Frame{Text: text}
 	err = json.Unmarshal(text, &f)
 	return f, err
 }
@@ -213,7 +218,7 @@ func (s *SSE) run() {
 					s.ended <- err
 					return
 				}
-				f.SSEID = id
+				f.SSEID, f.Text = id, []byte(data)
 				if retry != "" {
 					f.Message += " retry " + retry
 				}
