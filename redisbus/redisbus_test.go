@@ -3,6 +3,8 @@ package redisbus_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -239,4 +241,42 @@ func FuzzMessage(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) { redisbus.CheckMessageRoundTrip(t, text) })
+}
+
+// The permissions that docs/running.md gives are enough, and the test reads
+// them there.
+func TestDocumentedPermissionsSuffice(t *testing.T) {
+	text, err := os.ReadFile("../docs/running.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`(?m)^    (\+.*)$`).FindStringSubmatch(string(text))
+	if line == nil {
+		t.Fatal("docs/running.md gives no permissions")
+	}
+	server := redistest.Start(t)
+	server.Do(append([]string{"ACL", "SETUSER", "relay", "on", ">secret", "resetchannels", "resetkeys", "-@all"}, strings.Fields(line[1])...)...)
+	b, err := redisbus.Open(redisbus.Options{
+		URL: "redis://relay:secret@" + server.Addr, Prefix: "relay:", Retention: bustest.Keep, MaxEventBytes: 1 << 10,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	ear := bustest.NewEar(b)
+	bustest.AwaitHealthy(t, b)
+	ear.Listen(t, b, "c")
+	keyed := bustest.Number("c", 1)
+	keyed.Key = "k"
+	quick := bustest.Number("c", 2)
+	quick.Transient = true
+	bustest.Publish(t, b, keyed)
+	bustest.Publish(t, b, quick)
+	ear.Heard(t, "c", 2)
+	bustest.Resume(t, b, "c", bus.FromStart(), 10)
+	b.Unlisten("c")
+	ear.Listen(t, b, "d")
+	if out := server.Do("ACL", "LOG"); out != "*0" {
+		t.Errorf("Redis has refused something: ACL LOG %s", out)
+	}
 }
