@@ -40,8 +40,9 @@ type Bus interface {
 	// see Page. It reads from the authority (never from a replica).
 	Resume(ctx context.Context, channel string, from From, limit int) (Page, error)
 
-	// Healthy returns nil if the bus can publish and hear right now, else
-	// what is wrong in a sentence.
+	// Healthy returns nil if the bus has its connections and hears what it was
+	// asked to, as far as it knows; else what is wrong in a sentence. It does
+	// not wait.
 	Healthy() error
 
 	// Close ends it and waits for its goroutines.

@@ -79,7 +79,7 @@ func Decide(s Snapshot, from From, limit int) Page {
 	c, positioned := from.Position()
 	switch {
 	case from.Start():
-		page.Events = s.Entries
+		page.Events = lastChain(s.Entries)
 	case !positioned:
 		return page
 	case s.Created:
@@ -126,6 +126,17 @@ func following(entries []Delivery, c event.Position) ([]Delivery, bool) {
 		last = e.Event.ID
 	}
 	return entries, true
+}
+
+// lastChain returns the entries after the last break in the chain: what stands
+// before it is another history, or is followed by a hole.
+func lastChain(entries []Delivery) []Delivery {
+	for i := len(entries) - 1; i > 0; i-- {
+		if !Follows(entries[i], entries[i-1].Event.ID) {
+			return entries[i:]
+		}
+	}
+	return entries
 }
 
 // Follows reports whether d is the event right after last in one history.

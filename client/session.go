@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"relay/event"
 )
 
 const (
@@ -146,6 +148,10 @@ func (c *session) read() ending {
 		// What OnFrame takes is not the relay's silence.
 		c.watchdog.Stop()
 		c.OnFrame(f)
+		if f.Type == FrameError && f.Code == event.CodeUnavailable {
+			// One channel cannot be had now; a new connection asks for all again.
+			return ending{verdict: comeBackLater, err: fmt.Errorf("the relay cannot serve %q now", f.Channel)}
+		}
 		c.heard()
 	}
 }

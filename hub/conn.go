@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"relay/auth"
-	"relay/bus"
 	"relay/event"
 )
 
@@ -20,6 +19,7 @@ type Conn struct {
 	resumes string
 	sink    Sink
 	format  Format
+	fixed   bool // the client cannot ask for a channel again
 	since   time.Time
 
 	// mu also orders the calls of sink.
@@ -42,9 +42,10 @@ type subscription struct {
 	hash    event.ChannelHash
 	ref     string
 
-	// Owned by the channel's worker.
-	place    int // index in topic.subs or topic.waiting
-	joined   bool
+	// Owned by the channel's worker. in is the list that holds it, at place;
+	// nil once it has left, or was given up with its topic.
+	in       *subscriptions
+	place    int
 	deadline time.Time // of the join
 
 	// Guarded by conn.mu.
@@ -115,8 +116,8 @@ func (c *Conn) Renew(g auth.Grant) {
 		return
 	}
 	c.take(g)
-	for _, s := range append([]*subscription(nil), c.subs...) {
-		if !g.Allows(s.channel) {
+	for _, s := range slices.Clone(c.subs) {
+		if !g.Allows(s.channel) && !c.closed {
 			c.end(s, string(event.ReasonForbidden), "")
 		}
 	}
@@ -147,7 +148,10 @@ func (c *Conn) Subscribe(requests ...Request) (taken int) {
 			c.say(&Frame{Type: FrameError, Code: code, Message: text, Channel: r.Channel, Ref: r.Ref})
 			continue
 		}
-		s := &subscription{conn: c, channel: r.Channel, hash: event.HashChannel(r.Channel), ref: r.Ref}
+		s := &subscription{conn: c, channel: r.Channel, ref: r.Ref}
+		if c.format.HasCursor() {
+			s.hash = event.HashChannel(r.Channel)
+		}
 		c.subs = append(c.subs, s)
 		c.hub.options.Metrics.Subscriptions(1)
 		c.hub.workerOf(r.Channel).post(task{kind: taskJoin, channel: r.Channel, sub: s})
@@ -262,8 +266,13 @@ func (c *Conn) goodbye(reason event.Reason, text string) []byte {
 		return nil
 	}
 	f := Frame{Type: FrameGoodbye, Reason: string(reason), Message: text, ReconnectIn: reconnectIn(reason)}
-	head, body := c.headFor(&f), c.format.Encode(&f)
-	return append(slices.Clip(head), body...)
+	body := c.format.Encode(&f)
+	if reason == event.ReasonSlow {
+		// The sink gives up what is queued. A cursor here would name events
+		// that were never written, and the client would resume after them.
+		return body
+	}
+	return append(slices.Clip(c.headFor(&f)), body...)
 }
 
 // reconnectIn is when a client should come back, spread so that the clients
@@ -308,6 +317,9 @@ func (c *Conn) drop(s *subscription) {
 
 // leave tells the worker that a subscription is over; c.mu is held.
 func (c *Conn) leave(s *subscription) {
+	if s.state == subEnded {
+		return
+	}
 	s.state = subEnded
 	c.hub.options.Metrics.Subscriptions(-1)
 	c.hub.workerOf(s.channel).post(task{kind: taskLeave, channel: s.channel, sub: s})
@@ -361,9 +373,9 @@ func (c *Conn) headFor(f *Frame) []byte {
 // What a worker says to a connection about one of its subscriptions. Each
 // takes the connection's lock for the time of the call.
 
-// live tells the client that the subscription stands and that events after at
-// follow. It reports whether the subscription is still wanted.
-func (c *Conn) live(s *subscription, at event.Position) bool {
+// begin makes a subscription live: the client is told that it stands, and that
+// events after at follow. It reports whether the subscription is still wanted.
+func (c *Conn) begin(s *subscription, at event.Position) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s.state != subJoining {
@@ -384,8 +396,9 @@ func (c *Conn) fail(s *subscription, message string) {
 	}
 	c.drop(s)
 	c.say(&Frame{Type: FrameError, Code: event.CodeUnavailable, Message: message, Channel: s.channel, Ref: s.ref})
-	if len(c.subs) == 0 {
-		// Nothing is left that could ever bring it an event: come back later.
+	if len(c.subs) == 0 || c.fixed {
+		// Nothing is left that could bring it an event, or the client has no
+		// way to ask for this channel again: it should come back later.
 		c.close(event.ReasonUnavailable, message)
 	}
 }
@@ -410,12 +423,10 @@ func (c *Conn) deliver(s *subscription, f *Frame, body []byte) bool {
 		return false
 	}
 	if id := f.Event.ID; !id.IsZero() {
-		s.position = id
+		s.position = id // before send, which writes the cursor
 	}
 	if len(f.Event.Exclude) > 0 && (f.Event.Excludes(c.id) || c.resumes != "" && f.Event.Excludes(c.resumes)) {
 		return false
 	}
 	return c.send(f, body)
 }
-
-var _ bus.Receiver = receiver{}

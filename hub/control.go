@@ -67,12 +67,20 @@ type answer struct {
 // control keeps the questions of this relay that wait for answers.
 type control struct {
 	mu      sync.Mutex
-	pending map[string]chan int
+	pending map[string]*inquiry
+}
+
+// inquiry is one question under way. Its channels are buffered and never
+// closed: what comes too late is dropped.
+type inquiry struct {
+	answers chan int
+	// heard receives when this relay has heard its own question.
+	heard chan struct{}
 }
 
 // start begins to hear questions and answers.
 func (c *control) start(h *Hub) {
-	c.pending = make(map[string]chan int)
+	c.pending = make(map[string]*inquiry)
 	for channel, hear := range map[string]func(*event.Event){
 		controlChannel:            h.hearQuestion,
 		answerChannelStart + h.id: h.hearAnswer,
@@ -83,43 +91,46 @@ func (c *control) start(h *Hub) {
 
 // Census counts the live subscriptions of a channel on all relays.
 func (h *Hub) Census(ctx context.Context, channel string) (Census, error) {
-	local := h.count(channel)
-	total, relays, complete, err := h.ask(ctx, question{Count: &countOrder{Channel: channel}})
+	q := question{Count: &countOrder{Channel: channel}}
+	local := h.carryOut(q)
+	others, relays, complete, err := h.ask(ctx, q)
 	if err != nil {
 		return Census{}, err
 	}
-	return Census{Local: local, Total: total, Relays: relays, Complete: complete}, nil
+	return Census{Local: local, Total: local + others, Relays: relays + 1, Complete: complete}, nil
 }
 
 // Disconnect closes connections on all relays. reason is told to the clients.
+// Those of this relay are closed even if the others cannot be reached.
 func (h *Hub) Disconnect(ctx context.Context, who Target, reason string) (Disconnected, error) {
-	order := disconnectOrder{User: who.User, Connection: who.Connection, Reason: reason}
-	n, _, complete, err := h.ask(ctx, question{Disconnect: &order})
-	return Disconnected{Connections: n, Complete: complete}, err
+	q := question{Disconnect: &disconnectOrder{User: who.User, Connection: who.Connection, Reason: reason}}
+	local := h.carryOut(q)
+	others, _, complete, err := h.ask(ctx, q)
+	return Disconnected{Connections: local + others, Complete: complete}, err
 }
 
-// ask puts a question to all relays and adds up their answers.
+// ask puts a question to all other relays and adds up their answers. It is
+// complete when this relay has heard its own question (else the bus is deaf
+// for the moment, and who else heard it cannot be known) and as many others
+// have answered as heard it.
 func (h *Hub) ask(ctx context.Context, q question) (sum, relays int, complete bool, err error) {
 	q.ID, q.From = event.RandomText(12), h.id
-	answers := make(chan int, 1024)
-	h.control.mu.Lock()
-	h.control.pending[q.ID] = answers
-	h.control.mu.Unlock()
-	defer func() {
-		h.control.mu.Lock()
-		delete(h.control.pending, q.ID)
-		h.control.mu.Unlock()
-	}()
+	i := &inquiry{answers: make(chan int, 1024), heard: make(chan struct{}, 1)}
+	h.control.add(q.ID, i)
+	defer h.control.remove(q.ID)
 
-	expected, err := h.tell(ctx, controlChannel, "question", q)
+	receivers, err := h.tell(ctx, controlChannel, "question", q)
 	if err != nil {
 		return 0, 0, false, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerPatience)
 	defer cancel()
-	for relays < expected {
+	heard := false
+	for !heard || relays < receivers-1 {
 		select {
-		case n := <-answers:
+		case <-i.heard:
+			heard = true
+		case n := <-i.answers:
 			sum += n
 			relays++
 		case <-ctx.Done():
@@ -127,6 +138,28 @@ func (h *Hub) ask(ctx context.Context, q question) (sum, relays int, complete bo
 		}
 	}
 	return sum, relays, true, nil
+}
+
+func (c *control) add(id string, i *inquiry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pending[id] = i
+}
+
+func (c *control) remove(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.pending, id)
+}
+
+// find returns the inquiry, or an empty one that nobody reads.
+func (c *control) find(id string) *inquiry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i := c.pending[id]; i != nil {
+		return i
+	}
+	return &inquiry{}
 }
 
 // tell publishes one of the relay's own messages and returns how many relays heard it.
@@ -146,32 +179,43 @@ func (h *Hub) hearQuestion(e *event.Event) {
 		h.options.Metrics.Dropped(event.DropMalformed)
 		return
 	}
-	h.tasks.Go(func() {
-		n := 0
-		switch {
-		case q.Count != nil:
-			n = h.count(q.Count.Channel)
-		case q.Disconnect != nil:
-			n = h.disconnect(*q.Disconnect)
+	if q.From == h.id {
+		select {
+		case h.control.find(q.ID).heard <- struct{}{}:
+		default:
 		}
+		return // carried out before it was asked
+	}
+	h.tasks.Go(func() {
+		a := answer{ID: q.ID, N: h.carryOut(q)}
 		ctx, cancel := context.WithTimeout(h.ctx, answerPatience)
 		defer cancel()
-		if _, err := h.tell(ctx, answerChannelStart+q.From, "answer", answer{ID: q.ID, N: n}); err != nil {
+		if _, err := h.tell(ctx, answerChannelStart+q.From, "answer", a); err != nil {
 			h.options.Log.Warn("another relay's question could not be answered", "relay", q.From, "error", err)
 		}
 	})
 }
 
+// carryOut does on this relay what a question asks.
+func (h *Hub) carryOut(q question) int {
+	switch {
+	case q.Count != nil:
+		return h.count(q.Count.Channel)
+	case q.Disconnect != nil:
+		return h.disconnect(*q.Disconnect)
+	}
+	return 0
+}
+
+// hearAnswer runs on a worker's goroutine and must not block it.
 func (h *Hub) hearAnswer(e *event.Event) {
 	var a answer
 	if err := json.Unmarshal(e.Data, &a); err != nil {
 		h.options.Metrics.Dropped(event.DropMalformed)
 		return
 	}
-	h.control.mu.Lock()
-	defer h.control.mu.Unlock()
 	select {
-	case h.control.pending[a.ID] <- a.N:
+	case h.control.find(a.ID).answers <- a.N:
 	default:
 		// The asker has given up, or more answered than heard the question.
 	}

@@ -84,7 +84,7 @@ type Hub struct {
 	ctx     context.Context // ends with Close; bounds reads of history
 	cancel  context.CancelFunc
 	tasks   sync.WaitGroup // workers and reads of history
-	reads   chan struct{}  // a slot for each read of history at a time
+	reads   pool           // of history
 
 	control control
 
@@ -95,10 +95,6 @@ type Hub struct {
 	emptied  chan struct{} // closed when draining and the last connection is gone
 }
 
-// maxReads bounds the reads of history under way at once: after a lost
-// connection to Redis every channel wants one.
-const maxReads = 256
-
 // New makes a hub over a bus and becomes the bus's receiver.
 func New(b bus.Bus, options Options) *Hub {
 	h := &Hub{
@@ -106,10 +102,10 @@ func New(b bus.Bus, options Options) *Hub {
 		bus:     b,
 		id:      event.RandomText(12),
 		seed:    maphash.MakeSeed(),
-		reads:   make(chan struct{}, maxReads),
 		conns:   make(map[string]*Conn),
 		emptied: make(chan struct{}),
 	}
+	h.reads = pool{most: maxReads, tasks: &h.tasks}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	for range h.options.Workers {
 		w := newWorker(h)
@@ -161,8 +157,11 @@ type Newcomer struct {
 	// Resumes is the ID of the client's connection before this one, if it
 	// says so: what excluded that one excludes this one too.
 	Resumes string
-	Sink    Sink
-	Format  Format
+	// Fixed: the client named its channels when it came and cannot ask again.
+	// If one of them cannot be had, it is sent away to come back for all.
+	Fixed  bool
+	Sink   Sink
+	Format Format
 }
 
 // Connect takes a connection in and welcomes it. The door must call Gone
@@ -170,7 +169,7 @@ type Newcomer struct {
 func (h *Hub) Connect(n Newcomer) (*Conn, error) {
 	c := &Conn{
 		hub: h, id: event.RandomText(20), resumes: n.Resumes,
-		sink: n.Sink, format: n.Format, since: time.Now(),
+		sink: n.Sink, format: n.Format, fixed: n.Fixed, since: time.Now(),
 	}
 	h.mu.Lock()
 	if err := h.admits(); err != nil {
@@ -236,6 +235,8 @@ func (h *Hub) workerOf(channel string) *worker {
 // receiver hands what the bus hears to the workers.
 type receiver struct{ hub *Hub }
 
+var _ bus.Receiver = receiver{}
+
 func (r receiver) Deliver(d bus.Delivery) {
 	r.hub.options.Metrics.Received()
 	r.hub.workerOf(d.Event.Channel).deliver(d)
@@ -247,7 +248,7 @@ func (r receiver) Listening(channel string) {
 
 func (r receiver) ListenFailed(channel string, err error) {
 	r.hub.options.Log.Error("the bus refuses a channel", "channel", channel, "error", err)
-	r.hub.workerOf(channel).post(task{kind: taskListenFailed, channel: channel, err: err})
+	r.hub.workerOf(channel).post(task{kind: taskRefused, channel: channel})
 }
 
 func (r receiver) Dropped(reason event.Reason) { r.hub.options.Metrics.Dropped(reason) }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"relay/auth"
-	"relay/bus"
 	"relay/bus/bustest"
 	"relay/event"
 	"relay/hub"
@@ -339,6 +338,86 @@ func TestFull(t *testing.T) {
 	})
 }
 
+// withCursor is a format whose frames carry the client's cursor.
+type withCursor struct{ plain }
+
+func (withCursor) HasCursor() bool { return true }
+
+func (withCursor) Cursor(cursor []byte) []byte { return append([]byte(nil), cursor...) }
+
+// cursors is a sink that keeps the heads it gets.
+type cursors struct {
+	client
+	heads []string
+}
+
+func (c *cursors) Send(head, body []byte) bool {
+	if !c.client.Send(nil, body) {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.heads = append(c.heads, string(head))
+	return true
+}
+
+// A client resumes after the last cursor it got, so no cursor may name an
+// event that was given up.
+func TestCursorOfASlowClient(t *testing.T) {
+	inBubble(t, hub.Options{}, func(t *testing.T, h *hub.Hub, b *membus.Bus) {
+		cathy := &cursors{client: client{room: 4}}
+		conn, err := h.Connect(hub.Newcomer{Grant: everything, Sink: cathy, Format: withCursor{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Subscribe(hub.Request{Channel: "a"})
+		synctest.Wait()
+		var ids []string
+		for n := range 4 {
+			ids = append(ids, bustest.Publish(t, b, bustest.Number("a", n))[0].ID.String())
+		}
+		synctest.Wait()
+		if last := cathy.heads[len(cathy.heads)-1]; last != ids[1] {
+			t.Errorf("the last cursor is %s; the client has events up to %s", last, ids[1])
+		}
+		frames := cathy.take()
+		if got := frames[len(frames)-1]; got != "goodbye too_slow" {
+			t.Errorf("the goodbye carries a cursor: %q", got)
+		}
+	})
+}
+
+// gauge counts subscriptions.
+type gauge struct {
+	hub.NoMetrics
+	mu   sync.Mutex
+	subs int
+}
+
+func (g *gauge) Subscriptions(delta int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.subs += delta
+}
+
+func TestSubscriptionsAreCountedOnce(t *testing.T) {
+	g := &gauge{}
+	inBubble(t, hub.Options{Metrics: g}, func(t *testing.T, h *hub.Hub, _ *membus.Bus) {
+		alice := connect(t, h, auth.Grant{User: "alice", Subscribe: []event.Pattern{"*"}})
+		alice.subscribe("a", "b", "c")
+		synctest.Wait()
+		alice.mu.Lock()
+		alice.room = 0 // the first unsubscribed frame finds no room and closes
+		alice.mu.Unlock()
+		alice.conn.Renew(auth.Grant{User: "alice"})
+		alice.conn.Gone(event.ReasonConnectionLost)
+		synctest.Wait()
+		if g.subs != 0 {
+			t.Errorf("%d subscriptions are left", g.subs)
+		}
+	})
+}
+
 // A page reload must not cost Redis an UNSUBSCRIBE and a SUBSCRIBE.
 func TestLinger(t *testing.T) {
 	inBubble(t, hub.Options{Linger: 5 * time.Second}, func(t *testing.T, h *hub.Hub, b *membus.Bus) {
@@ -366,5 +445,3 @@ func TestLinger(t *testing.T) {
 		}
 	})
 }
-
-var _ bus.Bus = (*faultyBus)(nil)

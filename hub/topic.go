@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"errors"
 	"time"
 
 	"relay/bus"
@@ -30,9 +29,9 @@ type topic struct {
 	known  bool
 	recent recentTags
 
-	subs    []*subscription // live; place is the index
-	waiting []*subscription // joining; place is the index
-	idle    time.Time       // since when nobody wants it
+	subs    subscriptions // live
+	waiting subscriptions // joining
+	idle    time.Time     // since when nobody wants it
 
 	// While aligning.
 	attempt   int // number of the read of history under way; other answers do not count
@@ -56,84 +55,68 @@ const (
 // beyond it are read from history afterwards.
 const maxHeldBytes = 1 << 20
 
-// resumePage is how many events one read of history asks for.
-const resumePage = 256
-
 // join adds a subscription, at once if the topic is live.
 func (t *topic) join(s *subscription) {
-	delete(t.worker.lingerer, t)
+	delete(t.worker.idle, t)
 	if t.state == topicLive {
 		t.admit(s)
 		return
 	}
-	s.place = len(t.waiting)
 	s.deadline = time.Now().Add(t.worker.hub.options.JoinTimeout)
-	t.waiting = append(t.waiting, s)
-	t.worker.waiting[t] = true
+	t.waiting.add(s)
+	t.worker.joining[t] = true
 }
 
 // admit makes a subscription live from the topic's last position on.
 func (t *topic) admit(s *subscription) {
-	if !s.conn.live(s, t.last) {
-		t.checkIdle()
+	if s.conn.begin(s, t.last) {
+		t.subs.add(s)
 		return
-	}
-	s.place = len(t.subs)
-	s.joined = true
-	t.subs = append(t.subs, s)
-}
-
-// leave removes a subscription that has ended.
-func (t *topic) leave(s *subscription) {
-	switch {
-	case s.joined:
-		s.joined = false
-		t.subs = remove(t.subs, s)
-	case s.place < len(t.waiting) && t.waiting[s.place] == s:
-		t.waiting = remove(t.waiting, s)
 	}
 	t.checkIdle()
 }
 
-// remove takes a subscription out of a list, moving the last one to its place.
-func remove(list []*subscription, s *subscription) []*subscription {
-	end := len(list) - 1
-	moved := list[end]
-	list[s.place] = moved
-	moved.place = s.place
-	list[end] = nil
-	return list[:end]
+// leave removes a subscription that has ended.
+func (t *topic) leave(s *subscription) {
+	if s.in == &t.subs || s.in == &t.waiting {
+		s.in.remove(s)
+	}
+	t.checkIdle()
 }
 
 func (t *topic) checkIdle() {
-	if len(t.waiting) == 0 {
-		delete(t.worker.waiting, t)
+	if t.waiting.empty() {
+		delete(t.worker.joining, t)
 	}
-	if len(t.subs) == 0 && len(t.waiting) == 0 && t.control == nil && t.state != topicClosed {
+	if t.subs.empty() && t.waiting.empty() && t.control == nil && t.state != topicClosed {
 		t.idle = time.Now()
-		t.worker.lingerer[t] = true
+		t.worker.idle[t] = true
 	}
 }
 
 // expireJoins refuses the subscriptions that have waited too long.
 func (t *topic) expireJoins(now time.Time) {
-	for _, s := range append([]*subscription(nil), t.waiting...) {
+	for _, s := range t.waiting.list {
 		if now.After(s.deadline) {
 			s.conn.fail(s, "the event bus did not confirm the channel in time; try again later")
 		}
 	}
 }
 
-// listenFailed ends a topic whose channel the bus refuses.
-func (t *topic) listenFailed(err error) {
+// refused ends a topic whose channel the bus refuses. A channel of the
+// relay's own is asked for again: without it the relay is deaf to the others.
+func (t *topic) refused() {
 	t.worker.close(t)
-	for _, list := range [][]*subscription{t.waiting, t.subs} {
-		for _, s := range list {
-			s.conn.fail(s, "the event bus refuses this channel; its operator finds the reason in the relay's log")
-		}
+	for _, s := range append(t.waiting.takeAll(), t.subs.takeAll()...) {
+		s.conn.fail(s, "the event bus refuses this channel; its operator finds the reason in the relay's log")
 	}
-	_ = err // logged by the receiver
+	if t.control != nil {
+		t.worker.hub.after(controlRetry, t.worker, task{kind: taskControl, channel: t.name, control: t.control})
+	}
 }
+
+// controlRetry is the pause before a channel of the relay's own is asked for again.
+const controlRetry = 5 * time.Second
 
 // listening: from now on everything that is published is heard. What was
 // published before this moment is found in history.
@@ -180,13 +163,14 @@ func (t *topic) realign(attempt int) {
 }
 
 // aligned takes the answer from history.
-func (t *topic) aligned(attempt int, page bus.Page, err error) {
+func (t *topic) aligned(attempt int, page *bus.Page, err error) {
 	if t.state != topicAligning || attempt != t.attempt {
 		return
 	}
 	if err != nil {
 		t.failures++
-		t.worker.hub.realignLater(t.name, t.attempt, t.failures)
+		again := task{kind: taskRealign, channel: t.name, attempt: t.attempt}
+		t.worker.hub.after(backoff(t.failures), t.worker, again)
 		return
 	}
 	t.failures = 0
@@ -196,16 +180,15 @@ func (t *topic) aligned(attempt int, page bus.Page, err error) {
 		return
 	}
 	t.state = topicLive
-	for _, s := range t.waiting {
+	for _, s := range t.waiting.takeAll() {
 		t.admit(s)
 	}
-	t.waiting = nil
 	t.checkIdle()
 	t.release()
 }
 
 // apply brings the topic to where a page ends.
-func (t *topic) apply(page bus.Page) {
+func (t *topic) apply(page *bus.Page) {
 	metrics := t.worker.hub.options.Metrics
 	switch {
 	case !t.known:
@@ -223,13 +206,13 @@ func (t *topic) apply(page bus.Page) {
 }
 
 // reset goes on at the head of a history that the last position is not part of.
-func (t *topic) reset(page bus.Page) {
+func (t *topic) reset(page *bus.Page) {
 	t.worker.hub.options.Log.Warn("events were lost: clients are told to refetch",
 		"channel", t.name, "cause", page.Reset, "last", t.last.String(), "head", page.Head.String())
 	t.last = page.Head
 	t.recent = recentTags{}
 	f := &Frame{Type: FrameReset, Channel: t.name, ID: page.Head, Reason: string(page.Reset)}
-	for _, s := range t.subs {
+	for _, s := range t.subs.list {
 		s.conn.reset(s, f)
 	}
 }
@@ -240,8 +223,10 @@ func (t *topic) release() {
 	t.held, t.heldBytes, t.covered = nil, 0, 0
 	for i, d := range held {
 		if t.state != topicLive {
-			// A held event showed a hole: the rest waits for that to be mended.
+			// A held event showed a hole, and the read that mends it began
+			// just now: all of the rest were heard before it.
 			t.hold(d)
+			t.covered = len(t.held)
 			continue
 		}
 		if i < covered && !d.Event.ID.IsZero() && !bus.Follows(d, t.last) {
@@ -304,7 +289,7 @@ func (t *topic) fanOut(e *event.Event) {
 	f := &Frame{Type: FrameEvent, Channel: t.name, ID: e.ID, Event: e}
 	var bodies encoded
 	delivered, bytes := 0, 0
-	for _, s := range t.subs {
+	for _, s := range t.subs.list {
 		body := bodies.of(s.conn.format, f)
 		if s.conn.deliver(s, f, body) {
 			delivered++
@@ -353,32 +338,4 @@ func (r *recentTags) add(p event.Position) {
 
 func (r *recentTags) has(p event.Position) bool {
 	return r.ring != nil && r.ring[p.Offset%uint64(len(r.ring))] == p
-}
-
-// read reads history for a topic and posts the answer to its worker. It does
-// not block.
-func (h *Hub) read(channel string, attempt int, from bus.From) {
-	h.tasks.Go(func() {
-		answer := task{kind: taskAligned, channel: channel, attempt: attempt, err: errStopped}
-		select {
-		case h.reads <- struct{}{}:
-			answer.page, answer.err = h.bus.Resume(h.ctx, channel, from, resumePage)
-			<-h.reads
-		case <-h.ctx.Done():
-		}
-		h.workerOf(channel).post(answer)
-	})
-}
-
-var errStopped = errors.New("the hub has stopped")
-
-// realignLater lets a topic try again after a failed read.
-func (h *Hub) realignLater(channel string, attempt, failures int) {
-	if h.ctx.Err() != nil {
-		return
-	}
-	wait := min(100*time.Millisecond<<min(failures, 10), 5*time.Second)
-	time.AfterFunc(wait, func() {
-		h.workerOf(channel).post(task{kind: taskRealign, channel: channel, attempt: attempt})
-	})
 }

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"relay/auth"
 	"relay/bus"
 	"relay/bus/bustest"
 	"relay/event"
@@ -30,9 +31,13 @@ type faultyBus struct {
 	waiting   []string                          // channels whose confirmation waits
 	hear      func(bus.Delivery) []bus.Delivery // what becomes of a delivery; nil: itself
 	resumeErr error
-	resumeGap time.Duration // how long a read of history takes
+	resumeLag time.Duration // how long it takes until history is read
+	resumeGap time.Duration // how long the answer takes
 	resumes   int
+	deaf      bool // nobody hears what is published without history
 }
+
+var _ bus.Bus = (*faultyBus)(nil)
 
 func (f *faultyBus) Attach(r bus.Receiver) {
 	f.hub = r
@@ -68,15 +73,26 @@ func (f *faultyBus) Dropped(reason event.Reason) { f.hub.Dropped(reason) }
 
 func (f *faultyBus) Resume(ctx context.Context, channel string, from bus.From, limit int) (bus.Page, error) {
 	f.mu.Lock()
-	err, gap := f.resumeErr, f.resumeGap
+	err, lag, gap := f.resumeErr, f.resumeLag, f.resumeGap
 	f.resumes++
 	f.mu.Unlock()
+	time.Sleep(lag)
 	if err != nil {
 		return bus.Page{}, err
 	}
 	page, err := f.Bus.Resume(ctx, channel, from, limit)
 	time.Sleep(gap)
 	return page, err
+}
+
+func (f *faultyBus) Publish(ctx context.Context, batch []bus.Publication) []bus.Receipt {
+	f.mu.Lock()
+	deaf := f.deaf
+	f.mu.Unlock()
+	if deaf && batch[0].Transient {
+		return make([]bus.Receipt, len(batch))
+	}
+	return f.Bus.Publish(ctx, batch)
 }
 
 func (f *faultyBus) set(change func()) {
@@ -263,6 +279,98 @@ func TestRefusedByTheBus(t *testing.T) {
 	})
 }
 
+// The channel's topic is given up while some subscriptions are live, some come
+// and some go.
+func TestRefusedWhileInUse(t *testing.T) {
+	withFaults(t, func(t *testing.T, h *hub.Hub, b *faultyBus) {
+		alice, bob, carol := connect(t, h, everything), connect(t, h, everything), connect(t, h, everything)
+		alice.subscribe("a")
+		bob.subscribe("a", "b")
+		synctest.Wait()
+		alice.take()
+		bob.take()
+		b.hub.ListenFailed("a", errors.New("NOPERM"))
+		carol.subscribe("a")
+		alice.conn.Gone(event.ReasonClientClosed)
+		synctest.Wait()
+		bob.conn.Subscribe(hub.Request{Channel: "a"})
+		b.Unlisten("a")
+		b.Listen("a")
+		synctest.Wait()
+		carol.take()
+		bustest.Publish(t, b, bustest.Number("b", 1))
+		synctest.Wait()
+		if got := bob.take(); !slices.Contains(got, "event b 1") {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+// Everything heard before a read of history was begun is covered by it: a
+// thousand stale events must not cost a thousand reads.
+func TestStaleEventsCostFewReads(t *testing.T) {
+	withFaults(t, func(t *testing.T, h *hub.Hub, b *faultyBus) {
+		b.set(func() { b.resumeLag, b.resumeGap = 50*time.Millisecond, 50*time.Millisecond })
+		alice := connect(t, h, everything)
+		alice.subscribe("a")
+		synctest.Wait()
+		for n := range 300 {
+			bustest.Publish(t, b, bustest.Number("a", n))
+		}
+		time.Sleep(10 * time.Second)
+		want(t, alice, "subscribed a @300")
+		if n := b.resumeCount(); n > 3 {
+			t.Errorf("%d reads of history", n)
+		}
+		bustest.Publish(t, b, bustest.Number("a", 300))
+		want(t, alice, "event a 300")
+	})
+}
+
+// An order of which the bus lost track is never called complete, but this
+// relay's own clients are disconnected.
+func TestDisconnectWhileDeaf(t *testing.T) {
+	withFaults(t, func(t *testing.T, h *hub.Hub, b *faultyBus) {
+		b.set(func() { b.deaf = true })
+		alice := connect(t, h, auth.Grant{User: "alice", Subscribe: []event.Pattern{"*"}})
+		d, err := h.Disconnect(t.Context(), hub.Target{User: "alice"}, "")
+		if err != nil || d.Complete || d.Connections != 1 {
+			t.Errorf("%+v, %v", d, err)
+		}
+		want(t, alice, "goodbye disconnected")
+	})
+}
+
+func TestControlChannelIsAskedForAgain(t *testing.T) {
+	withFaults(t, func(t *testing.T, h *hub.Hub, b *faultyBus) {
+		b.Unlisten("_control")
+		b.hub.ListenFailed("_control", errors.New("NOPERM"))
+		time.Sleep(10 * time.Second)
+		if census, err := h.Census(t.Context(), "a"); err != nil || !census.Complete {
+			t.Errorf("%+v, %v", census, err)
+		}
+	})
+}
+
+// A client that cannot ask again is sent away rather than left with less than
+// it asked for.
+func TestFixedClientGetsAllOrComesBack(t *testing.T) {
+	withFaults(t, func(t *testing.T, h *hub.Hub, b *faultyBus) {
+		alice := &client{room: -1}
+		conn, err := h.Connect(hub.Newcomer{Grant: everything, Fixed: true, Sink: alice, Format: plain{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		alice.conn = conn
+		alice.subscribe("a")
+		want(t, alice, "welcome", "subscribed a @0")
+		b.set(func() { b.held = true })
+		alice.subscribe("b")
+		time.Sleep(12 * time.Second)
+		want(t, alice, "error b unavailable", "goodbye unavailable")
+	})
+}
+
 // Whatever is dropped, doubled, delayed or heard out of order on the way, each
 // client sees every event from its subscribed frame on, once and in order.
 func TestAnyFaultHeals(t *testing.T) {
@@ -277,6 +385,7 @@ func faultStory(t *testing.T, seed uint64, h *hub.Hub, b *faultyBus) {
 	dice := rand.New(rand.NewPCG(seed, 1))
 	var stash []bus.Delivery
 	b.set(func() {
+		b.resumeLag = time.Duration(dice.IntN(30)) * time.Millisecond
 		b.resumeGap = time.Duration(dice.IntN(30)) * time.Millisecond
 		b.hear = func(d bus.Delivery) []bus.Delivery {
 			switch dice.IntN(10) {

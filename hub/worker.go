@@ -22,15 +22,15 @@ type worker struct {
 
 	mu         sync.Mutex
 	inbox      []task
-	bytes      int             // of the events in inbox
+	bytes      int             // of the events in inbox and in the round under way
 	overflowed map[string]bool // channels of which an event was dropped since the last round
 	stopped    bool
 	wake       chan struct{} // holds one token while inbox has something
 
 	// Owned by run.
 	topics   map[string]*topic
-	waiting  map[*topic]bool // topics with subscriptions that wait to join
-	lingerer map[*topic]bool // topics without subscriptions
+	joining  map[*topic]bool // topics with subscriptions that wait to join
+	idle     map[*topic]bool // topics without subscriptions
 	spare    []task          // the inbox before this one, to be used again
 	attempts int             // reads of history begun
 }
@@ -41,9 +41,9 @@ type task struct {
 	channel  string
 	sub      *subscription
 	delivery bus.Delivery
-	page     bus.Page
+	page     *bus.Page
 	attempt  int
-	err      error
+	err      error // instead of page
 	control  func(*event.Event)
 	count    chan<- int
 }
@@ -55,7 +55,7 @@ const (
 	taskJoin
 	taskLeave
 	taskListening
-	taskListenFailed
+	taskRefused // the bus refuses the channel
 	taskAligned // history was read for a topic
 	taskRealign // try to read history again
 	taskControl // make channel one of the relay's own
@@ -68,8 +68,8 @@ func newWorker(h *Hub) *worker {
 		overflowed: make(map[string]bool),
 		wake:       make(chan struct{}, 1),
 		topics:     make(map[string]*topic),
-		waiting:    make(map[*topic]bool),
-		lingerer:   make(map[*topic]bool),
+		joining:    make(map[*topic]bool),
+		idle:       make(map[*topic]bool),
 	}
 }
 
@@ -136,8 +136,7 @@ func (w *worker) run() {
 				t.mend()
 			}
 		}
-		clear(tasks) // let go of events and subscriptions
-		w.spare = tasks[:0]
+		w.finish(tasks)
 		if stopped {
 			return
 		}
@@ -150,12 +149,32 @@ func (w *worker) takeAll() (tasks []task, overflowed map[string]bool, stopped bo
 	defer w.mu.Unlock()
 	tasks, w.inbox = w.inbox, w.spare
 	w.spare = nil
-	w.bytes = 0
 	if len(w.overflowed) > 0 {
 		overflowed, w.overflowed = w.overflowed, make(map[string]bool)
 	}
 	return tasks, overflowed, w.stopped
 }
+
+// finish lets go of a round: its events no longer count, and its array is
+// used again unless a burst made it large.
+func (w *worker) finish(tasks []task) {
+	bytes := 0
+	for i := range tasks {
+		if tasks[i].kind == taskDeliver {
+			bytes += deliverySize(tasks[i].delivery)
+		}
+	}
+	clear(tasks)
+	if cap(tasks) <= maxSpareTasks {
+		w.spare = tasks[:0]
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.bytes -= bytes
+}
+
+// maxSpareTasks is the largest inbox that is kept for the next round.
+const maxSpareTasks = 4096
 
 func (w *worker) do(t *task) {
 	tp := w.topics[t.channel]
@@ -180,17 +199,17 @@ func (w *worker) do(t *task) {
 		tp.leave(t.sub)
 	case taskListening:
 		tp.listening()
-	case taskListenFailed:
-		tp.listenFailed(t.err)
+	case taskRefused:
+		tp.refused()
 	case taskAligned:
 		tp.aligned(t.attempt, t.page, t.err)
 	case taskRealign:
 		tp.realign(t.attempt)
 	case taskControl:
 		tp.control = t.control
-		delete(w.lingerer, tp)
+		delete(w.idle, tp)
 	case taskCount:
-		t.count <- len(tp.subs)
+		t.count <- len(tp.subs.list)
 	}
 }
 
@@ -198,7 +217,7 @@ func (w *worker) do(t *task) {
 func (w *worker) open(channel string) *topic {
 	t := &topic{worker: w, name: channel, idle: time.Now()}
 	w.topics[channel] = t
-	w.lingerer[t] = true
+	w.idle[t] = true
 	w.hub.options.Metrics.Channels(1)
 	w.hub.bus.Listen(channel)
 	return t
@@ -211,21 +230,22 @@ func (w *worker) nextAttempt() int {
 	return w.attempts
 }
 
-// close forgets a topic. Its subscriptions must have ended.
+// close forgets a topic. What comes later for its channel finds no topic, or
+// the next one, which does not know this one's subscriptions.
 func (w *worker) close(t *topic) {
 	t.state = topicClosed
 	delete(w.topics, t.name)
-	delete(w.waiting, t)
-	delete(w.lingerer, t)
+	delete(w.joining, t)
+	delete(w.idle, t)
 	w.hub.options.Metrics.Channels(-1)
 }
 
 // tidy ends joins that waited too long and channels that nobody wants any more.
 func (w *worker) tidy(now time.Time) {
-	for t := range w.waiting {
+	for t := range w.joining {
 		t.expireJoins(now)
 	}
-	for t := range w.lingerer {
+	for t := range w.idle {
 		if now.Sub(t.idle) >= w.hub.options.Linger {
 			w.hub.bus.Unlisten(t.name)
 			w.close(t)

@@ -277,3 +277,5 @@ func (b *Bus) sweep(now time.Time) {
 		}
 	}
 }
+
+var _ bus.Bus = (*Bus)(nil)

@@ -69,6 +69,15 @@ func (l *listener) want(channel string, want bool) {
 	}
 }
 
+// failed notes why there is no connection, and reports whether that is news.
+func (l *listener) failed(trouble error) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	news := l.trouble == nil || l.trouble.Error() != trouble.Error()
+	l.trouble = trouble
+	return news
+}
+
 func (l *listener) healthy() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -86,10 +95,9 @@ func (l *listener) run(ctx context.Context) {
 		if time.Since(begin) > 10*time.Second {
 			attempt = 0
 		}
-		l.mu.Lock()
-		l.trouble = fmt.Errorf("the subscriber connection to Redis is lost: %w", err)
-		l.mu.Unlock()
-		l.bus.options.Log.Warn("the subscriber connection to Redis is lost; making a new one", "error", err)
+		if trouble := fmt.Errorf("the subscriber connection to Redis is lost: %w", err); l.failed(trouble) {
+			l.bus.options.Log.Warn("the subscriber connection to Redis is lost; making a new one", "error", err)
+		}
 		if !sleep(ctx, backoff(attempt, connectPause)) {
 			return
 		}
@@ -115,13 +123,13 @@ func (l *listener) hear(ctx context.Context) error {
 	if err := conn.Do(ctx, conn.B().Ping().Build()).Error(); err != nil {
 		return err
 	}
-	l.mu.Lock()
-	l.trouble = nil
-	l.mu.Unlock()
 	for {
 		if err := l.send(ctx, conn); err != nil {
 			return err
 		}
+		l.mu.Lock()
+		l.trouble = nil
+		l.mu.Unlock()
 		select {
 		case <-l.kick:
 		case err := <-ended:
@@ -169,11 +177,14 @@ func (l *listener) send(ctx context.Context, conn rueidis.DedicatedClient) error
 			if err == nil {
 				continue
 			}
-			redisErr, ok := rueidis.IsRedisErr(err)
-			if !ok {
+			if redisErr, ok := rueidis.IsRedisErr(err); !ok || !strings.HasPrefix(redisErr.Error(), "NOPERM") {
+				// Busy, loading, gone: it passes. All is asked for again on a
+				// new connection.
 				return err
 			}
-			l.refused(batch[i].channel, redisErr)
+			if batch[i].want {
+				l.refused(batch[i].channel, err)
+			}
 		}
 	}
 }

@@ -1,14 +1,19 @@
 -- Publishes events of one channel, in order. See publish.go for the arguments.
 --
--- Scripts do not roll back, so the order of the writes matters: history first
--- (the only write that Redis may refuse: out of memory, wrong type), then what
--- depends on it, and the announcement last. If the script were cut off in the
--- middle, the head would be behind the stream: an XADD in the same millisecond
--- is refused for its ID and begins a new history, a later one breaks the chain
--- of tags, and either way readers notice.
+-- Scripts do not roll back, so all that can fail comes before the first write:
+-- whether this user may announce, and every key's look-up (wrong type). Then
+-- history, whose first XADD Redis may still refuse (out of memory, wrong
+-- type), then what depends on it, and the announcement last. If the script
+-- were cut off in the middle, the head would be behind the stream: an XADD in
+-- the same millisecond is refused for its ID and begins a new history, a later
+-- one breaks the chain of tags, and either way readers notice.
 local stream, head = KEYS[1], KEYS[2]
 local size, ttl, positionTTL, keyTTL = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local publish, freshTag = ARGV[5], ARGV[6]
+
+if not redis.acl_check_cmd(publish, stream, '') then
+	return redis.error_reply('NOPERM this user may not ' .. publish .. ' to ' .. stream)
+end
 
 local function now()
 	local t = redis.call('TIME')
@@ -33,7 +38,7 @@ local function readHead()
 	if not h then
 		return newHistory()
 	end
-	local a, b, c = string.match(h, '^(%d+)%-(%d+)%-(%w+)$')
+	local a, b, c = string.match(h, '^(%d+)%-(%d+)%-(%w%w%w%w%w%w)$')
 	if not a then
 		return newHistory()
 	end
@@ -64,6 +69,10 @@ local item = 0
 local nextKey = 3
 local appended = false
 
+for k = 3, #KEYS do
+	used[KEYS[k]] = redis.call('GET', KEYS[k]) or nil
+end
+
 for i = 7, #ARGV, 4 do
 	local kind, newTag, print, json = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
 	item = item + 1
@@ -71,7 +80,7 @@ for i = 7, #ARGV, 4 do
 	if print ~= '' then
 		key = KEYS[nextKey]
 		nextKey = nextKey + 1
-		known = used[key] or redis.call('GET', key)
+		known = used[key]
 	end
 	if known then
 		local knownPrint, position = string.match(known, '^(%S+) (%S*)$')

@@ -33,6 +33,9 @@ type Options struct {
 	// URL names the server: redis://, rediss:// or unix://, as
 	// rueidis.ParseURL reads it.
 	URL string
+	// Fresh returns the URL as it is now, for one that comes from a file: user
+	// and password of each new connection are taken from it. Nil: URL is it.
+	Fresh func() string
 	// Prefix stands before every name in Redis. A database other than 0
 	// becomes part of it: pub/sub knows no databases.
 	Prefix    string
@@ -87,6 +90,9 @@ func Open(options Options) (*Bus, error) {
 	if client.Sentinel.MasterSet != "" {
 		client.Sentinel.TopologyRefreshInterval = 5 * time.Second
 	}
+	if options.Fresh != nil {
+		client.AuthCredentialsFn = credentials(options.Fresh)
+	}
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
@@ -99,6 +105,18 @@ func Open(options Options) (*Bus, error) {
 	b.listener = newListener(b)
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	return b, nil
+}
+
+// credentials reads user and password anew for each connection, so that they
+// can be changed under a running relay.
+func credentials(url func() string) func(rueidis.AuthCredentialsContext) (rueidis.AuthCredentials, error) {
+	return func(rueidis.AuthCredentialsContext) (rueidis.AuthCredentials, error) {
+		now, err := rueidis.ParseURL(url())
+		if err != nil {
+			return rueidis.AuthCredentials{}, fmt.Errorf("redis URL: %w", err)
+		}
+		return rueidis.AuthCredentials{Username: now.Username, Password: now.Password}, nil
+	}
 }
 
 // prefixFor makes a database part of the prefix. No channel's name begins
@@ -223,3 +241,5 @@ func sleep(ctx context.Context, d time.Duration) bool {
 }
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+var _ bus.Bus = (*Bus)(nil)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -205,6 +206,94 @@ func TestRefusedChannel(t *testing.T) {
 	ear.Listen(t, b, "ok.1")
 	bustest.Publish(t, b, bustest.Number("ok.1", 1))
 	ear.Heard(t, "ok.1", 1)
+}
+
+// A server that is busy for a while refuses SUBSCRIBE; that must pass.
+func TestBusyServer(t *testing.T) {
+	server := redistest.Start(t, "--busy-reply-threshold", "50")
+	b := open(t, server, "relay:", bustest.Keep)
+	ear := bustest.NewEar(b)
+	bustest.AwaitHealthy(t, b)
+	busy := make(chan struct{})
+	go func() {
+		defer close(busy)
+		server.Try("EVAL", "while true do end", "0")
+	}()
+	for !strings.Contains(server.Do("GET", "x"), "BUSY") {
+	}
+	b.Listen("c")
+	for server.Do("SCRIPT", "KILL") != "+OK" {
+	}
+	<-busy
+	ear.AwaitConfirmations(t, "c", 1)
+	bustest.Publish(t, b, bustest.Number("c", 1))
+	ear.Heard(t, "c", 1)
+}
+
+func TestCredentialsCanChange(t *testing.T) {
+	server := redistest.Start(t)
+	server.Do("ACL", "SETUSER", "app", "on", ">old", "+@all", "~*", "&*")
+	var url atomic.Value
+	url.Store("redis://app:old@" + server.Addr)
+	fresh := func() string { return url.Load().(string) }
+	b, err := redisbus.Open(redisbus.Options{URL: fresh(), Fresh: fresh, Prefix: "relay:", Retention: bustest.Keep, MaxEventBytes: 1 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	ear := bustest.NewEar(b)
+	bustest.AwaitHealthy(t, b)
+	ear.Listen(t, b, "c")
+	url.Store("redis://app:new@" + server.Addr)
+	server.Do("ACL", "SETUSER", "app", ">new", "<old")
+	server.Do("CLIENT", "KILL", "USER", "app")
+	ear.AwaitConfirmations(t, "c", 2)
+	bustest.Publish(t, b, bustest.Number("c", 1))
+	ear.Heard(t, "c", 1)
+}
+
+// Without the permission to announce, nothing is written either: an event in
+// history that nobody hears would look published to a retry.
+func TestNothingIsKeptThatCannotBeAnnounced(t *testing.T) {
+	server := redistest.Start(t)
+	server.Do("ACL", "SETUSER", "app", "on", ">secret", "+@all", "-publish", "~*", "&*")
+	b, err := redisbus.Open(redisbus.Options{URL: "redis://app:secret@" + server.Addr, Prefix: "relay:", Retention: bustest.Keep, MaxEventBytes: 1 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	bustest.NewEar(b)
+	bustest.AwaitHealthy(t, b)
+	if r := b.Publish(context.Background(), []bus.Publication{bustest.Number("c", 1)})[0]; r.Err == nil || !strings.Contains(r.Err.Error(), "NOPERM") {
+		t.Errorf("%+v", r)
+	}
+	keyed := bustest.Number("d", 1)
+	keyed.Key = "k"
+	server.Do("LPUSH", "{relay:d}k:k", "not a string")
+	server.Do("ACL", "SETUSER", "app", "+publish")
+	if r := b.Publish(context.Background(), []bus.Publication{bustest.Number("d", 0), keyed})[1]; r.Err == nil {
+		t.Errorf("with a key of another type: %+v", r)
+	}
+	for _, key := range []string{"relay:c", "{relay:c}h", "relay:d", "{relay:d}h"} {
+		if got := server.Do("EXISTS", key); got != ":0" {
+			t.Errorf("%s was written", key)
+		}
+	}
+}
+
+func TestUnreadableHead(t *testing.T) {
+	server := redistest.Start(t)
+	b := open(t, server, "relay:", bustest.Keep)
+	bustest.NewEar(b)
+	bustest.AwaitHealthy(t, b)
+	server.Do("SET", "{relay:c}h", "nonsense")
+	if head := bustest.Resume(t, b, "c", bus.FromNow(), 1).Head; head.Offset != 0 {
+		t.Errorf("head %v", head)
+	}
+	server.Do("SET", "{relay:c}h", "1-1-short")
+	if id := bustest.Publish(t, b, bustest.Number("c", 1))[0].ID; id.Offset != 1 {
+		t.Errorf("published as %v", id)
+	}
 }
 
 // A head that is gone or behind its stream begins a new history, and a reader

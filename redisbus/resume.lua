@@ -4,7 +4,7 @@ local stream, head = KEYS[1], KEYS[2]
 local positionTTL, freshTag, from, count = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
 local h = redis.call('GET', head)
-if h then
+if h and string.match(h, '^%d+%-%d+%-%w%w%w%w%w%w$') then
 	redis.call('PEXPIRE', head, positionTTL)
 else
 	local t = redis.call('TIME')

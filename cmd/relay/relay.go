@@ -61,7 +61,7 @@ func newBus(cfg *config.Config, log *slog.Logger) (bus.Bus, error) {
 		return membus.New(keep), nil
 	}
 	return redisbus.Open(redisbus.Options{
-		URL: cfg.RedisURL.Get(), Prefix: cfg.Prefix, Retention: keep, MaxEventBytes: cfg.MaxEventBytes, Log: log,
+		URL: cfg.RedisURL.Get(), Fresh: cfg.RedisURL.Get, Prefix: cfg.Prefix, Retention: keep, MaxEventBytes: cfg.MaxEventBytes, Log: log,
 	})
 }
 
@@ -135,7 +135,8 @@ func (r *relay) listeners() []*listener { return []*listener{r.public, r.api, r.
 func (r *relay) leave() {
 	window := r.config.DrainWindow
 	r.log.Info("leaving: clients are released", "connections", r.hub.Connections(), "window", window)
-	ctx, cancel := context.WithTimeout(context.Background(), window)
+	// Even without a window, goodbyes take a moment.
+	ctx, cancel := context.WithTimeout(context.Background(), max(window, time.Second))
 	defer cancel()
 	// The rest of the window is for the last ones to answer.
 	r.hub.Drain(ctx, window*4/5)

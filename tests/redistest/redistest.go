@@ -61,7 +61,7 @@ func (s *Server) await() {
 	s.tb.Helper()
 	deadline := time.Now().Add(30 * time.Second)
 	for time.Now().Before(deadline) {
-		if reply, err := s.try("PING"); err == nil && reply == "+PONG" {
+		if reply, err := s.Try("PING"); err == nil && reply == "+PONG" {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -91,14 +91,15 @@ func (s *Server) Signal(sig os.Signal) {
 // line of the reply, as on the wire (or, for a bulk string, its text).
 func (s *Server) Do(args ...string) string {
 	s.tb.Helper()
-	reply, err := s.try(args...)
+	reply, err := s.Try(args...)
 	if err != nil {
 		s.tb.Fatalf("redis %v: %v", args, err)
 	}
 	return reply
 }
 
-func (s *Server) try(args ...string) (string, error) {
+// Try is Do for a server that may not answer.
+func (s *Server) Try(args ...string) (string, error) {
 	conn, err := net.DialTimeout("tcp", s.Addr, 5*time.Second)
 	if err != nil {
 		return "", err

@@ -110,7 +110,7 @@ func explain(err error) string {
 	return err.Error()
 }
 
-// checkRef compacts a mark, or says that it may not be one.
+// checkRef returns a mark as it is to be given back, or says that it may not be one.
 func checkRef(raw json.RawMessage) (string, bool) {
 	if len(raw) == 0 || string(raw) == "null" {
 		return "", true

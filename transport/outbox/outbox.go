@@ -1,24 +1,37 @@
-// Package outbox is the plain way from the hub to a client: a queue bounded in
-// bytes that the hub fills without waiting and one goroutine of a door
-// empties at the client's pace.
+// Package outbox is the plain way from the hub to a client: a bounded queue
+// that the hub fills without waiting and one goroutine of a door empties at
+// the client's pace.
 package outbox
 
 import (
 	"sync"
+	"time"
 
 	"relay/event"
+)
+
+// A client is too slow when more than the limit has waited for it for longer
+// than grace, or more than burst times the limit waits at all. A queue is over
+// its limit for a moment whenever a large request or a read of history comes
+// in faster than any socket takes it; that says nothing about the client, and
+// it costs little, because the waiting bodies are shared by all clients.
+const (
+	grace = 5 * time.Second
+	burst = 64
 )
 
 // Outbox implements hub.Sink for a door with a writer goroutine.
 type Outbox struct {
 	// Fixed after New.
 	limit   int
+	slow    func()
 	wake    chan struct{}
 	closing chan struct{}
 
 	mu     sync.Mutex
 	frames []Frame
 	bytes  int
+	over   *time.Timer // runs while bytes is over the limit
 	end    *End
 }
 
@@ -33,21 +46,25 @@ type End struct {
 	Text string
 }
 
-// New makes an outbox that holds up to limit bytes.
-func New(limit int) *Outbox {
-	return &Outbox{limit: limit, wake: make(chan struct{}, 1), closing: make(chan struct{})}
+// New makes an outbox for a client that may be behind by limit bytes. slow is
+// called, on a goroutine of its own, when it has been further behind for too
+// long.
+func New(limit int, slow func()) *Outbox {
+	return &Outbox{limit: limit, slow: slow, wake: make(chan struct{}, 1), closing: make(chan struct{})}
 }
 
-// Send implements hub.Sink. One frame is always taken by an empty outbox,
-// however large: its size was bounded when it was published.
+// Send implements hub.Sink.
 func (o *Outbox) Send(head, body []byte) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	size := len(head) + len(body)
-	if o.bytes > 0 && o.bytes+size > o.limit {
+	if o.bytes+size > o.limit*burst {
 		return false
 	}
 	o.bytes += size
+	if o.bytes > o.limit && o.over == nil {
+		o.over = time.AfterFunc(grace, o.slow)
+	}
 	o.frames = append(o.frames, Frame{head, body})
 	o.rouse()
 	return true
@@ -57,6 +74,7 @@ func (o *Outbox) Send(head, body []byte) bool {
 func (o *Outbox) Close(reason event.Reason, text string, last []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.calm()
 	if reason == event.ReasonSlow {
 		// The client is behind by all of this and resumes anyway; sending it
 		// first would only keep its goodbye from arriving.
@@ -68,6 +86,14 @@ func (o *Outbox) Close(reason event.Reason, text string, last []byte) {
 	o.end = &End{reason, text}
 	close(o.closing)
 	o.rouse()
+}
+
+// calm stops the clock of a client that is no longer behind; o.mu is held.
+func (o *Outbox) calm() {
+	if o.over != nil {
+		o.over.Stop()
+		o.over = nil
+	}
 }
 
 func (o *Outbox) rouse() {
@@ -84,12 +110,28 @@ func (o *Outbox) Wake() <-chan struct{} { return o.wake }
 // soon, whether the client reads or not.
 func (o *Outbox) Closing() <-chan struct{} { return o.closing }
 
-// Take empties the queue. A non-nil end comes with the last frames there will be.
-// The queue counts what was taken as waiting until Done is called with it.
+// takeBytes bounds what one Take returns, so that Done is told often how far
+// the client has come.
+const takeBytes = 64 << 10
+
+// Take returns what waits, in order, or the first part of it. A non-nil end
+// comes with the last frames there will be. What was taken counts as waiting
+// until Done is called with it.
 func (o *Outbox) Take() (frames []Frame, end *End) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	frames, o.frames = o.frames, nil
+	size, n := 0, 0
+	for n < len(o.frames) && size < takeBytes {
+		size += o.frames[n].size()
+		n++
+	}
+	frames = o.frames[:n:n]
+	o.frames = o.frames[n:]
+	if len(o.frames) > 0 {
+		o.rouse()
+		return frames, nil
+	}
+	o.frames = nil
 	return frames, o.end
 }
 
@@ -97,9 +139,14 @@ func (o *Outbox) Take() (frames []Frame, end *End) {
 func (o *Outbox) Done(frames []Frame) {
 	size := 0
 	for _, f := range frames {
-		size += len(f.Head) + len(f.Body)
+		size += f.size()
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.bytes = max(0, o.bytes-size)
+	if o.bytes <= o.limit {
+		o.calm()
+	}
 }
+
+func (f Frame) size() int { return len(f.Head) + len(f.Body) }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"time"
@@ -62,12 +63,13 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.Write(w)
 		return
 	}
-	s := &stream{w: w, control: http.NewResponseController(w), out: outbox.New(d.QueueBytes), gone: r.Context().Done()}
+	s := &stream{w: w, control: http.NewResponseController(w), gone: r.Context().Done()}
+	s.out = outbox.New(d.QueueBytes, s.tooSlow)
 	if err := s.open(); err != nil {
 		d.Log.Debug("a stream could not be opened", "error", err)
 		return
 	}
-	conn, err := d.Hub.Connect(hub.Newcomer{Grant: access.Grant, Resumes: query.Resumes, Sink: s, Format: d.format})
+	conn, err := d.Hub.Connect(hub.Newcomer{Grant: access.Grant, Resumes: query.Resumes, Fixed: true, Sink: s, Format: d.format})
 	if err != nil {
 		s.turnAway(d.format, err)
 		return
@@ -76,6 +78,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, channel := range query.Channels {
 		requests = append(requests, hub.Request{Channel: channel})
 	}
+	s.conn = conn
 	conn.Subscribe(requests...)
 	conn.Gone(s.run(d.Hub.PingInterval()))
 }
@@ -114,6 +117,13 @@ type stream struct {
 	control *http.ResponseController
 	out     *outbox.Outbox
 	gone    <-chan struct{}
+
+	conn *hub.Conn // set before the first subscription
+}
+
+// tooSlow is called when too much has waited for the client for too long.
+func (s *stream) tooSlow() {
+	s.conn.Close(event.ReasonSlow, "the client reads more slowly than events come; it can resume")
 }
 
 // Send implements hub.Sink.
@@ -176,7 +186,10 @@ func (s *stream) run(interval time.Duration) event.Reason {
 		case <-s.gone:
 			return event.ReasonClientClosed
 		}
-		if err := s.write(buffer, end != nil); err != nil {
+		if err := s.write(buffer); err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				return event.ReasonSlow
+			}
 			return event.ReasonConnectionLost
 		}
 		s.out.Done(frames)
@@ -186,13 +199,17 @@ func (s *stream) run(interval time.Duration) event.Reason {
 	}
 }
 
-// write writes and flushes. The last write keeps the deadline that Close set.
-func (s *stream) write(b []byte, last bool) error {
+// write writes and flushes. Once the hub has closed, the deadline that Close
+// set stands; the check after setting a longer one catches a Close in between.
+func (s *stream) write(b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
-	if !last {
-		_ = s.control.SetWriteDeadline(time.Now().Add(writePatience))
+	_ = s.control.SetWriteDeadline(time.Now().Add(writePatience))
+	select {
+	case <-s.out.Closing():
+		_ = s.control.SetWriteDeadline(time.Now().Add(closePatience))
+	default:
 	}
 	if _, err := s.w.Write(b); err != nil {
 		return err

@@ -37,12 +37,13 @@ const (
 // serve returns last.
 type session struct {
 	// Fixed.
-	door  *door
-	ws    *websocket.Conn
-	out   *outbox.Outbox
-	frame *rate.Limiter // used by the reader only
+	door      *door
+	ws        *websocket.Conn
+	out       *outbox.Outbox
+	allowance *rate.Limiter // of the client's frames; used by the reader only
 
-	conn *hub.Conn // set by serve before the writer starts
+	conn *hub.Conn   // set by serve before writer and first subscription; nil for a refused client
+	cut  *time.Timer // set by Close, before conn.Gone returns
 
 	// Owned by the reader.
 	token    *time.Timer // until when a token must have come; nil: none is needed
@@ -50,10 +51,14 @@ type session struct {
 }
 
 func newSession(d *door, ws *websocket.Conn) *session {
-	return &session{
-		door: d, ws: ws, out: outbox.New(d.QueueBytes),
-		frame: rate.NewLimiter(framesPerSecond, frameBurst),
-	}
+	s := &session{door: d, ws: ws, allowance: rate.NewLimiter(framesPerSecond, frameBurst)}
+	s.out = outbox.New(d.QueueBytes, s.tooSlow)
+	return s
+}
+
+// tooSlow is called when too much has waited for the client for too long.
+func (s *session) tooSlow() {
+	s.conn.Close(event.ReasonSlow, "the client reads more slowly than events come; it can resume")
 }
 
 // Send implements hub.Sink.
@@ -62,13 +67,12 @@ func (s *session) Send(head, body []byte) bool { return s.out.Send(head, body) }
 // Close implements hub.Sink. A client that does not read cannot hold it up.
 func (s *session) Close(reason event.Reason, text string, last []byte) {
 	s.out.Close(reason, text, last)
+	patience := closePatience
 	switch reason {
 	case event.ReasonClientClosed, event.ReasonConnectionLost, event.ReasonPingTimeout:
-		// There is nobody to say goodbye to.
-		time.AfterFunc(0, func() { _ = s.ws.CloseNow() })
-	default:
-		time.AfterFunc(closePatience, func() { _ = s.ws.CloseNow() })
+		patience = 0 // there is nobody to say goodbye to
 	}
+	s.cut = time.AfterFunc(patience, func() { _ = s.ws.CloseNow() })
 }
 
 // serve is the connection's life.
@@ -77,8 +81,12 @@ func (s *session) serve(access handshake.Access, query handshake.Query) {
 		Grant: access.Grant, Resumes: query.Resumes, Sink: s, Format: s.door.format,
 	})
 	if err != nil {
-		// Filled up or began to drain since refuse asked.
-		_ = s.ws.Close(native.CloseUnavailable, string(event.ReasonUnavailable))
+		// Filled up or began to drain since the door asked.
+		reason := event.ReasonTooMany
+		if errors.Is(err, hub.ErrDraining) {
+			reason = event.ReasonDraining
+		}
+		_ = s.ws.Close(websocket.StatusCode(native.CloseCode(reason)), string(reason))
 		return
 	}
 	s.conn = conn
@@ -100,6 +108,7 @@ func (s *session) serve(access handshake.Access, query handshake.Query) {
 		s.token.Stop()
 	}
 	s.conn.Gone(reason)
+	s.cut.Stop()
 }
 
 // begin subscribes to the channels of the query. Those that need a token wait
@@ -145,7 +154,7 @@ func (s *session) read(ctx context.Context) event.Reason {
 			s.bad(wrong)
 			continue
 		}
-		if !s.frame.Allow() {
+		if !s.allowance.Allow() {
 			s.conn.Refuse(event.ReasonTooMany, event.CodeTooMany,
 				fmt.Sprintf("more than %d frames a second; send fewer", framesPerSecond))
 			continue // the close makes Read fail
@@ -170,7 +179,7 @@ func endOf(err error) event.Reason {
 // does not do it all the time.
 func (s *session) bad(wrong *native.FrameError) {
 	s.conn.Error(event.CodeBadFrame, wrong.Message, wrong.Ref)
-	if !s.frame.AllowN(time.Now(), badFrameCost) {
+	if !s.allowance.AllowN(time.Now(), badFrameCost) {
 		s.conn.Close(event.ReasonBadFrame, "too many frames that could not be understood")
 	}
 }

@@ -3,6 +3,7 @@
 package ws
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -35,11 +36,19 @@ type Options struct {
 const tokenPatience = 5 * time.Second
 
 // Handler answers the upgrade requests of the door.
-func Handler(o Options) http.Handler { return &door{o, textFormat{}} }
+func Handler(o Options) http.Handler {
+	return &door{Options: o, format: textFormat{}, refusing: make(chan struct{}, maxRefusing)}
+}
+
+// maxRefusing bounds the clients that are being told, after their upgrade, why
+// they have to go: they count towards no other limit, and a stranger with bad
+// tokens makes them for nothing.
+const maxRefusing = 256
 
 type door struct {
 	Options
-	format hub.Format
+	format   hub.Format
+	refusing chan struct{} // holds one token for each
 }
 
 // ServeHTTP refuses with an HTTP status what a reconnecting client can learn
@@ -53,6 +62,16 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	query, wrong := handshake.ParseQuery(r, d.Hub.MaxChannels())
 	access, denied := d.Policy.Authenticate(r)
+	refusal := cmp.Or(wrong, denied)
+	if refusal != nil {
+		select {
+		case d.refusing <- struct{}{}:
+			defer func() { <-d.refusing }()
+		default:
+			refusal.Write(w)
+			return
+		}
+	}
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		// The policy has checked the origin, by rules the library does not know.
 		InsecureSkipVerify: true,
@@ -63,14 +82,11 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	conn.SetReadLimit(int64(d.MaxFrameBytes))
 	s := newSession(d, conn)
-	switch {
-	case wrong != nil:
-		s.refuse(event.ReasonBadFrame, wrong)
-	case denied != nil:
-		s.refuse(reasonOf(denied.Code), denied)
-	default:
-		s.serve(access, query)
+	if refusal != nil {
+		s.refuse(reasonOf(refusal.Code), refusal)
+		return
 	}
+	s.serve(access, query)
 }
 
 // refuse says what is to be answered before an upgrade.
@@ -104,8 +120,10 @@ func reasonOf(code event.Code) event.Reason {
 		return event.ReasonTokenExpired
 	case event.CodeTokenInvalid:
 		return event.ReasonTokenInvalid
+	case event.CodeForbidden:
+		return event.ReasonForbidden
 	}
-	return event.ReasonForbidden
+	return event.ReasonBadFrame // the query
 }
 
 // textFormat writes a frame as it is: the library adds the WebSocket's own.
