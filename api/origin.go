@@ -34,6 +34,9 @@ func (a *API) requireLoopbackPage(next http.Handler) http.Handler {
 		switch {
 		case !hostport.IsLoopback(r.Host):
 			a.refuse(w, hostForbidden(r.Host))
+		case isForwarded(r):
+			a.refuse(w, problem.New(http.StatusForbidden, event.CodeForbidden,
+				"The request came through a proxy; test events are taken from this machine only. POST to /v1/events on the api listener."))
 		case !sameOrigin(r):
 			a.refuse(w, problem.New(http.StatusForbidden, event.CodeOriginForbidden,
 				"Only the relay's own page may publish here. From anywhere else, POST to /v1/events on the api listener."))
@@ -41,6 +44,11 @@ func (a *API) requireLoopbackPage(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+func isForwarded(r *http.Request) bool {
+	_, found := hostport.Forwarded(r.Header)
+	return found
 }
 
 // sameOrigin reports whether the request comes from a page of the host it goes to.

@@ -32,7 +32,7 @@ type resultError struct {
 }
 
 var (
-	errorUnavailable = &resultError{event.CodeUnavailable, "The bus did not take this event in time. Send it again."}
+	errorUnavailable = &resultError{event.CodeUnavailable, "The bus did not take this event, or did not say so. Send it again."}
 	errorKeyReused   = &resultError{event.CodeKeyReused, fmt.Sprintf(
 		"Within the last %.0f minutes this key came with another event on this channel. Give each event a key of its own.", bus.KeyTTL.Minutes())}
 )
@@ -78,7 +78,7 @@ func (b *batch) outcome(receipts []bus.Receipt) (any, *problem.Problem) {
 // failure does not prove that the event was not published: the answer may have
 // been lost instead.
 func (b *batch) retryAdvice(failed int) string {
-	detail := fmt.Sprintf("The bus did not take %d of %d events in time; see results. ", failed, len(b.publications))
+	detail := fmt.Sprintf("The bus did not take %d of %d events, or did not say so; see results. ", failed, len(b.publications))
 	for i := range b.publications {
 		if b.publications[i].Key == "" {
 			return detail + "A repeat of this request can publish events a second time; " +

@@ -21,9 +21,11 @@ func FingerprintOf(p *Publication) Fingerprint {
 	part([]byte(p.Channel))
 	part([]byte(p.Name))
 	part(p.Data)
+	kind := "kept"
 	if p.Transient {
-		part([]byte("transient"))
+		kind = "transient"
 	}
+	part([]byte(kind))
 	for _, id := range p.Exclude {
 		part([]byte(id))
 	}

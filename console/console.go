@@ -20,9 +20,10 @@ type Options struct {
 	// a slash at its end. The page itself uses relative addresses only.
 	PublicPath string
 	// Publish says that POST {PublicPath}/console/events takes test events:
-	// the page shows its form. Without it, the page's curl line carries an API
-	// key, since a key is the common reason for not taking test events.
+	// the page shows its form.
 	Publish bool
+	// NeedsKey says that the api listener wants a key: the curl line carries one.
+	NeedsKey bool
 	// APIURL is where the app publishes, such as "http://127.0.0.1:8081". It
 	// stands in the curl line.
 	APIURL string
@@ -34,6 +35,7 @@ type Options struct {
 // settings is console/config.json, the page's view of Options.
 type settings struct {
 	Publish     bool   `json:"publish"`
+	NeedsKey    bool   `json:"needs_key"`
 	APIURL      string `json:"api_url"`
 	TakesTokens bool   `json:"takes_tokens"`
 }
@@ -42,9 +44,9 @@ type settings struct {
 // {PublicPath}/console/. It answers every other path with 404, and methods
 // other than GET and HEAD with 405, both as problems.
 func Handler(o Options) http.Handler {
-	config, err := json.Marshal(settings{Publish: o.Publish, APIURL: o.APIURL, TakesTokens: o.TakesTokens})
+	config, err := json.Marshal(settings{Publish: o.Publish, NeedsKey: o.NeedsKey, APIURL: o.APIURL, TakesTokens: o.TakesTokens})
 	if err != nil {
-		panic("console: two booleans and a string must encode: " + err.Error())
+		panic("console: three booleans and a string must encode: " + err.Error())
 	}
 	h := &handler{home: o.PublicPath + "/", assets: make(map[string]*asset)}
 	for name, body := range pageFiles() {

@@ -140,17 +140,17 @@ func TestPolicyIsInForce(t *testing.T) {
 func TestCurlSnippetIsAShellCommand(t *testing.T) {
 	tests := []struct {
 		channel string
-		publish bool
+		needsKey bool
 	}{
-		{"demo", true},
 		{"demo", false},
+		{"demo", true},
 		{`it's "quoted" $HOME \n !`, true},
 		{`it's "quoted" $HOME \n !`, false},
 		{"Küche 🍳", true},
 	}
 	for _, tt := range tests {
-		t.Run(fmt.Sprintf("%s %t", tt.channel, tt.publish), func(t *testing.T) {
-			relay := newFakeRelay(t, console.Options{Publish: tt.publish, APIURL: "http://127.0.0.1:8081"})
+		t.Run(fmt.Sprintf("%s %t", tt.channel, tt.needsKey), func(t *testing.T) {
+			relay := newFakeRelay(t, console.Options{NeedsKey: tt.needsKey, APIURL: "http://127.0.0.1:8081"})
 			b := chromium.Open(t, relay.URL+"/")
 			b.Wait(subscribed)
 			b.Fill("subscribe-channel", tt.channel+kb.Enter)
@@ -163,7 +163,7 @@ func TestCurlSnippetIsAShellCommand(t *testing.T) {
 			if sent.Channel != tt.channel || args[0] != "http://127.0.0.1:8081/v1/events" {
 				t.Errorf("the line posts to channel %q at %s", sent.Channel, args[0])
 			}
-			if got := slices.Contains(args, "Authorization: Bearer sesame"); got == tt.publish {
+			if got := slices.Contains(args, "Authorization: Bearer sesame"); got != tt.needsKey {
 				t.Errorf("key sent: %t", got)
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"relay/bus"
+	"relay/event"
 )
 
 // resumePage is how many events one read of history asks for, and maxReads
@@ -26,6 +27,20 @@ func (h *Hub) read(channel string, attempt int, from bus.From) {
 		if h.ctx.Err() == nil {
 			var page bus.Page
 			page, answer.err = h.bus.Resume(h.ctx, channel, from, resumePage)
+			answer.page = &page
+		}
+		h.workerOf(channel).post(answer)
+	})
+}
+
+// audit asks where a channel stands, as seen from a position, and posts the
+// answer to its worker.
+func (h *Hub) audit(channel string, at event.Position) {
+	h.reads.do(func() {
+		answer := task{kind: taskAudited, channel: channel, position: at, err: errStopped}
+		if h.ctx.Err() == nil {
+			var page bus.Page
+			page, answer.err = h.bus.Resume(h.ctx, channel, bus.FromPosition(at), 0)
 			answer.page = &page
 		}
 		h.workerOf(channel).post(answer)

@@ -24,6 +24,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"relay/auth"
@@ -42,6 +43,9 @@ type Options struct {
 	// Linger is how long a channel is listened to after its last subscriber
 	// left, so that a page reload costs Redis nothing; default 5 s.
 	Linger time.Duration
+	// AuditEvery is how often a topic's last position is compared with the
+	// bus's, which also renews it there; default 30 s.
+	AuditEvery time.Duration
 	// JoinTimeout is how long a subscription may wait for the bus; default 10 s.
 	JoinTimeout time.Duration
 	// PingInterval is told to clients in their welcome; default 25 s. The doors ping.
@@ -55,6 +59,7 @@ func (o Options) withDefaults() Options {
 	defaultTo(&o.MaxConnections, 100_000)
 	defaultTo(&o.MaxChannels, 128)
 	defaultTo(&o.Linger, 5*time.Second)
+	defaultTo(&o.AuditEvery, 30*time.Second)
 	defaultTo(&o.JoinTimeout, 10*time.Second)
 	defaultTo(&o.PingInterval, 25*time.Second)
 	if o.Metrics == nil {
@@ -86,6 +91,7 @@ type Hub struct {
 	tasks   sync.WaitGroup // workers and reads of history
 	reads   pool           // of history
 
+	heard   atomic.Bool // the bus has confirmed a channel
 	control control
 
 	mu       sync.Mutex
@@ -119,6 +125,10 @@ func New(b bus.Bus, options Options) *Hub {
 
 // ID is this relay's name among relays, new at each start.
 func (h *Hub) ID() string { return h.id }
+
+// Heard reports whether the bus has ever been there: a hub asks for channels
+// of its own as soon as it is made.
+func (h *Hub) Heard() bool { return h.heard.Load() }
 
 // PingInterval is how often doors ping their clients.
 func (h *Hub) PingInterval() time.Duration { return h.options.PingInterval }
@@ -243,6 +253,7 @@ func (r receiver) Deliver(d bus.Delivery) {
 }
 
 func (r receiver) Listening(channel string) {
+	r.hub.heard.Store(true)
 	r.hub.workerOf(channel).post(task{kind: taskListening, channel: channel})
 }
 

@@ -32,6 +32,7 @@ type topic struct {
 	subs    subscriptions // live
 	waiting subscriptions // joining
 	idle    time.Time     // since when nobody wants it
+	auditAt time.Time     // when its position is compared with the bus's next
 
 	// While aligning.
 	attempt   int // number of the read of history under way; other answers do not count
@@ -39,6 +40,7 @@ type topic struct {
 	held      []bus.Delivery
 	heldBytes int
 	covered   int  // how many of held came before the read under way was begun
+	overtook  bool // history brought events past those in held
 	lossy     bool // something did not fit into held: read once more
 }
 
@@ -155,6 +157,25 @@ func (t *topic) align() {
 	t.worker.hub.read(t.name, t.attempt, from)
 }
 
+// audit asks the bus where the channel stands. It finds what nothing else
+// would: an event that was lost on the way and has no successor to show it.
+// And it keeps the position of a quiet channel from being forgotten, as long
+// as somebody here is subscribed.
+func (t *topic) audit(now time.Time) {
+	t.auditAt = now.Add(t.worker.hub.options.AuditEvery)
+	if t.state == topicLive && t.control == nil {
+		t.worker.hub.audit(t.name, t.last)
+	}
+}
+
+// audited takes the answer. Ours may be older than what has come since; only
+// a position that stands still and is not the head's shows a loss.
+func (t *topic) audited(asked event.Position, page *bus.Page, err error) {
+	if t.state == topicLive && err == nil && page.Head != t.last && asked == t.last {
+		t.align()
+	}
+}
+
 // realign tries again after a failure, unless another attempt has begun.
 func (t *topic) realign(attempt int) {
 	if t.state == topicAligning && attempt == t.attempt {
@@ -201,6 +222,7 @@ func (t *topic) apply(page *bus.Page) {
 		for _, d := range page.Events {
 			t.advance(d)
 		}
+		t.overtook = t.overtook || len(page.Events) > 0
 		metrics.Resumed("recovered")
 	}
 }
@@ -210,6 +232,7 @@ func (t *topic) reset(page *bus.Page) {
 	t.worker.hub.options.Log.Warn("events were lost: clients are told to refetch",
 		"channel", t.name, "cause", page.Reset, "last", t.last.String(), "head", page.Head.String())
 	t.last = page.Head
+	t.overtook = true
 	t.recent = recentTags{}
 	f := &Frame{Type: FrameReset, Channel: t.name, ID: page.Head, Reason: string(page.Reset)}
 	for _, s := range t.subs.list {
@@ -219,22 +242,28 @@ func (t *topic) reset(page *bus.Page) {
 
 // release delivers what was held while history was read.
 func (t *topic) release() {
-	held, covered, lossy := t.held, t.covered, t.lossy
-	t.held, t.heldBytes, t.covered = nil, 0, 0
+	held, covered, lossy, overtook := t.held, t.covered, t.lossy, t.overtook
+	t.held, t.heldBytes, t.covered, t.overtook = nil, 0, 0, false
 	for i, d := range held {
-		if t.state != topicLive {
+		switch {
+		case t.state != topicLive:
 			// A held event showed a hole, and the read that mends it began
 			// just now: all of the rest were heard before it.
 			t.hold(d)
 			t.covered = len(t.held)
-			continue
-		}
-		if i < covered && !d.Event.ID.IsZero() && !bus.Follows(d, t.last) {
+		case d.Event.ID.IsZero() && overtook:
+			// Its place may have been before events that history has just
+			// brought. It may be lost, but not come out of order.
+			t.worker.hub.options.Metrics.Dropped(event.DropUnaligned)
+		case bus.Follows(d, t.last):
+			overtook = false // from here on we are past what history brought
+			t.hear(d)
+		case i >= covered || d.Event.ID.IsZero():
+			t.hear(d)
+		default:
 			// The read began after this one was heard, so whatever it was,
 			// the answer has taken it into account.
-			continue
 		}
-		t.hear(d)
 	}
 	if lossy {
 		t.mend()

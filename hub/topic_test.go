@@ -120,9 +120,15 @@ func (f *faultyBus) resumeCount() int {
 
 func withFaults(t *testing.T, test func(*testing.T, *hub.Hub, *faultyBus)) {
 	t.Helper()
+	// No audit: it would heal what a test wants to see healed otherwise.
+	withAudit(t, 1000*time.Hour, test)
+}
+
+func withAudit(t *testing.T, every time.Duration, test func(*testing.T, *hub.Hub, *faultyBus)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := &faultyBus{Bus: membus.New(bus.Retention{Size: 100_000, TTL: time.Hour, PositionTTL: 2 * time.Hour})}
-		h := hub.New(b, hub.Options{})
+		h := hub.New(b, hub.Options{AuditEvery: every})
 		synctest.Wait()
 		test(t, h, b)
 		h.Close()
@@ -249,6 +255,53 @@ func TestResets(t *testing.T) {
 		want(t, alice, "reset a diverged @1")
 		bustest.Publish(t, b, bustest.Number("a", 3))
 		want(t, alice, "event a 3")
+	})
+}
+
+// The last event of a channel is lost on the way: nothing comes after it that
+// would show a hole.
+func TestAuditFindsWhatNothingShows(t *testing.T) {
+	withAudit(t, 30*time.Second, func(t *testing.T, h *hub.Hub, b *faultyBus) {
+		alice := connect(t, h, everything)
+		alice.subscribe("a")
+		want(t, alice, "subscribed a @0")
+		b.set(func() { b.hear = func(bus.Delivery) []bus.Delivery { return nil } })
+		bustest.Publish(t, b, bustest.Number("a", 1))
+		want(t, alice)
+		time.Sleep(65 * time.Second)
+		want(t, alice, "event a 1")
+	})
+}
+
+// However long a channel is quiet, its subscribers lose nothing.
+func TestQuietChannelIsNotForgotten(t *testing.T) {
+	withAudit(t, 30*time.Second, func(t *testing.T, h *hub.Hub, b *faultyBus) {
+		alice := connect(t, h, everything)
+		alice.subscribe("a")
+		want(t, alice, "subscribed a @0")
+		bustest.Publish(t, b, bustest.Number("a", 1))
+		want(t, alice, "event a 1")
+		time.Sleep(100 * time.Hour)
+		bustest.Publish(t, b, bustest.Number("a", 2))
+		want(t, alice, "event a 2")
+	})
+}
+
+// An event without history that was heard before others that history has
+// brought meanwhile would come out of order.
+func TestHeldTransientsKeepTheOrder(t *testing.T) {
+	withFaults(t, func(t *testing.T, h *hub.Hub, b *faultyBus) {
+		alice := connect(t, h, everything)
+		alice.subscribe("a")
+		want(t, alice, "subscribed a @0")
+		b.set(func() { b.hear = func(bus.Delivery) []bus.Delivery { return nil } })
+		bustest.Publish(t, b, bustest.Number("a", 1))
+		b.set(func() { b.hear, b.resumeLag = nil, time.Second })
+		quick := bustest.Number("a", 3)
+		quick.Transient = true
+		bustest.Publish(t, b, bustest.Number("a", 2), quick, bustest.Number("a", 4))
+		time.Sleep(time.Second)
+		want(t, alice, "event a 1", "event a 2", "event a 4")
 	})
 }
 

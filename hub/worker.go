@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -43,6 +44,7 @@ type task struct {
 	delivery bus.Delivery
 	page     *bus.Page
 	attempt  int
+	position event.Position
 	err      error // instead of page
 	control  func(*event.Event)
 	count    chan<- int
@@ -58,6 +60,7 @@ const (
 	taskRefused // the bus refuses the channel
 	taskAligned // history was read for a topic
 	taskRealign // try to read history again
+	taskAudited // a topic's position was compared with the bus's
 	taskControl // make channel one of the relay's own
 	taskCount   // answer how many live subscriptions a channel has
 )
@@ -205,6 +208,8 @@ func (w *worker) do(t *task) {
 		tp.aligned(t.attempt, t.page, t.err)
 	case taskRealign:
 		tp.realign(t.attempt)
+	case taskAudited:
+		tp.audited(t.position, t.page, t.err)
 	case taskControl:
 		tp.control = t.control
 		delete(w.idle, tp)
@@ -215,7 +220,8 @@ func (w *worker) do(t *task) {
 
 // open makes a topic and asks the bus for its channel.
 func (w *worker) open(channel string) *topic {
-	t := &topic{worker: w, name: channel, idle: time.Now()}
+	now := time.Now()
+	t := &topic{worker: w, name: channel, idle: now, auditAt: now.Add(rand.N(w.hub.options.AuditEvery))}
 	w.topics[channel] = t
 	w.idle[t] = true
 	w.hub.options.Metrics.Channels(1)
@@ -240,11 +246,22 @@ func (w *worker) close(t *topic) {
 	w.hub.options.Metrics.Channels(-1)
 }
 
+// audit begins the audits that are due. Each topic has its own time, so that
+// those of one worker do not come together.
+func (w *worker) audit(now time.Time) {
+	for _, t := range w.topics {
+		if now.After(t.auditAt) {
+			t.audit(now)
+		}
+	}
+}
+
 // tidy ends joins that waited too long and channels that nobody wants any more.
 func (w *worker) tidy(now time.Time) {
 	for t := range w.joining {
 		t.expireJoins(now)
 	}
+	w.audit(now)
 	for t := range w.idle {
 		if now.Sub(t.idle) >= w.hub.options.Linger {
 			w.hub.bus.Unlisten(t.name)

@@ -92,7 +92,7 @@ func (l *listener) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if time.Since(begin) > 10*time.Second {
+		if time.Since(begin) > connectPause {
 			attempt = 0
 		}
 		if trouble := fmt.Errorf("the subscriber connection to Redis is lost: %w", err); l.failed(trouble) {

@@ -41,6 +41,7 @@ func (b *Bus) Publish(ctx context.Context, batch []bus.Publication) []bus.Receip
 				again = append(again, g)
 				continue
 			}
+			b.note(replies[i].Error())
 			g.settle(replies[i], receipts)
 		}
 		groups = again
@@ -49,6 +50,7 @@ func (b *Bus) Publish(ctx context.Context, batch []bus.Publication) []bus.Receip
 		}
 	}
 	for _, g := range groups {
+		b.note(g.err)
 		g.fail(fmt.Errorf("%w: %w", bus.ErrUnavailable, g.err), receipts)
 	}
 	return receipts
@@ -71,9 +73,17 @@ type group struct {
 // publication that cannot be encoded is answered at once.
 func (b *Bus) group(batch []bus.Publication, receipts []bus.Receipt) []*group {
 	var groups []*group
+	// While this relay cannot hear, its own clients would never get an event
+	// that history does not keep, and the answer must not say that they did.
+	// What is kept they get when it hears again.
+	deaf := b.listener.healthy()
 	byChannel := make(map[string]*group, min(len(batch), 16))
 	for i := range batch {
 		p := &batch[i]
+		if deaf != nil && b.transient(p) {
+			receipts[i].Err = fmt.Errorf("%w for events without history: %w", bus.ErrUnavailable, deaf)
+			continue
+		}
 		text, err := encodeBody(p)
 		if err != nil {
 			receipts[i].Err = fmt.Errorf("the event cannot be encoded: %w", err)
@@ -88,6 +98,20 @@ func (b *Bus) group(batch []bus.Publication, receipts []bus.Receipt) []*group {
 		g.add(b, p, i, text)
 	}
 	return groups
+}
+
+// note logs what Redis refuses for a reason that will not pass by itself (out
+// of memory, a permission, a wrong type), now and then: the app is told 503
+// each time, but only whoever runs the relay can do something about it.
+func (b *Bus) note(err error) {
+	if redisErr, ok := rueidis.IsRedisErr(err); ok {
+		b.complain.Do(func() { b.options.Log.Error("Redis refuses an event", "error", redisErr) })
+	}
+}
+
+// transient reports whether history does not keep a publication.
+func (b *Bus) transient(p *bus.Publication) bool {
+	return p.Transient || b.options.Retention.Size == 0
 }
 
 // plain reports whether PUBLISH alone will do: one event, nothing to keep.
@@ -109,7 +133,7 @@ func (b *Bus) newGroup(channel string) *group {
 // add appends one event: four arguments, and a key if it has one.
 func (g *group) add(b *Bus, p *bus.Publication, i int, text string) {
 	kind, tag, fingerprint := "history", event.NewTag().String(), ""
-	if p.Transient || b.options.Retention.Size == 0 {
+	if b.transient(p) {
 		kind, tag = "transient", ""
 	} else {
 		g.kept = true

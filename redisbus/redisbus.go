@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+	"golang.org/x/time/rate"
 
 	"relay/bus"
 )
@@ -55,6 +56,8 @@ type Bus struct {
 	cancel   context.CancelFunc
 	tasks    sync.WaitGroup
 	listener *listener
+
+	complain rate.Sometimes // bounds log lines about events that Redis refuses
 
 	// conn is nil until Redis has answered for the first time.
 	conn atomic.Pointer[rueidis.Client]
@@ -97,10 +100,11 @@ func Open(options Options) (*Bus, error) {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
 	b := &Bus{
-		options: options,
-		client:  client,
-		prefix:  prefixFor(options.Prefix, client.SelectDB),
-		trouble: errors.New("the first connection to Redis is still being made"),
+		options:  options,
+		client:   client,
+		prefix:   prefixFor(options.Prefix, client.SelectDB),
+		complain: rate.Sometimes{First: 3, Interval: 10 * time.Second},
+		trouble:  errors.New("the first connection to Redis is still being made"),
 	}
 	b.listener = newListener(b)
 	b.ctx, b.cancel = context.WithCancel(context.Background())

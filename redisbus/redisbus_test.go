@@ -2,12 +2,14 @@ package redisbus_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -217,7 +219,8 @@ func TestBusyServer(t *testing.T) {
 	busy := make(chan struct{})
 	go func() {
 		defer close(busy)
-		server.Try("EVAL", "while true do end", "0")
+		// Its end is an error: the script is killed below.
+		_, _ = server.Try("EVAL", "while true do end", "0")
 	}()
 	for !strings.Contains(server.Do("GET", "x"), "BUSY") {
 	}
@@ -279,6 +282,37 @@ func TestNothingIsKeptThatCannotBeAnnounced(t *testing.T) {
 			t.Errorf("%s was written", key)
 		}
 	}
+}
+
+// While the relay cannot hear, an event that history does not keep would be
+// lost to its own clients.
+func TestTransientEventsAreRefusedWhileDeaf(t *testing.T) {
+	server := redistest.Start(t)
+	server.Do("ACL", "SETUSER", "app", "on", ">secret", "+@all", "~*", "&*")
+	b, err := redisbus.Open(redisbus.Options{URL: "redis://app:secret@" + server.Addr, Prefix: "relay:", Retention: bustest.Keep, MaxEventBytes: 1 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	ear := bustest.NewEar(b)
+	bustest.AwaitHealthy(t, b)
+	ear.Listen(t, b, "c")
+	server.Do("ACL", "SETUSER", "app", "-ping") // so that no new subscriber connection comes up
+	server.Do("CLIENT", "KILL", "TYPE", "pubsub")
+	for b.Healthy() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	quick := bustest.Number("c", 2)
+	quick.Transient = true
+	r := b.Publish(context.Background(), []bus.Publication{bustest.Number("c", 1), quick, bustest.Number("c", 3)})
+	if r[0].Err != nil || !errors.Is(r[1].Err, bus.ErrUnavailable) || r[2].Err != nil || r[2].ID.Offset != 2 {
+		t.Errorf("%+v", r)
+	}
+	server.Do("ACL", "SETUSER", "app", "+ping")
+	ear.AwaitConfirmations(t, "c", 2)
+	bustest.AwaitHealthy(t, b)
+	bustest.Publish(t, b, quick)
+	ear.Heard(t, "c", 1)
 }
 
 func TestUnreadableHead(t *testing.T) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"net/http"
-	"sync/atomic"
 
 	"relay/bus"
 	"relay/event"
@@ -12,13 +11,12 @@ import (
 
 // health answers probes.
 type health struct {
-	bus    bus.Bus
-	hub    *hub.Hub
+	bus bus.Bus
+	hub *hub.Hub
+	// strict: not ready whenever the bus is away. Otherwise only until it has
+	// answered once: a wrong Redis URL should stop a rollout, but an outage
+	// later must not pull every pod of the app out of service.
 	strict bool
-	// answered: the bus has been healthy once. A relay with a wrong Redis URL
-	// must not become ready and so stops a rollout; but an outage later must
-	// not pull every pod of the app out of service, unless strict says so.
-	answered atomic.Bool
 }
 
 func newHealth(b bus.Bus, h *hub.Hub, strict bool) *health {
@@ -34,10 +32,7 @@ func (h *health) ready(w http.ResponseWriter, _ *http.Request) {
 		problem.New(http.StatusServiceUnavailable, event.CodeDraining, "this relay is leaving").Write(w)
 		return
 	}
-	err := h.bus.Healthy()
-	if err == nil {
-		h.answered.Store(true)
-	} else if h.strict || !h.answered.Load() {
+	if err := h.bus.Healthy(); err != nil && (h.strict || !h.hub.Heard()) {
 		problem.New(http.StatusServiceUnavailable, event.CodeUnavailable, err.Error()).Write(w)
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	openapi "relay"
@@ -84,7 +85,8 @@ func (r *relay) listen() error {
 	app := r.newAPI()
 	r.public.server.Handler = r.publicRoutes(policy, app)
 	r.api.server.Handler = app
-	r.api.server.ReadTimeout = time.Minute // a body that comes a byte a second
+	// Against a body that comes a byte a second.
+	r.api.server.ReadTimeout, r.ops.server.ReadTimeout = time.Minute, bodyPatience
 	r.ops.server.Handler = r.opsRoutes()
 	return nil
 }
@@ -135,11 +137,11 @@ func (r *relay) listeners() []*listener { return []*listener{r.public, r.api, r.
 func (r *relay) leave() {
 	window := r.config.DrainWindow
 	r.log.Info("leaving: clients are released", "connections", r.hub.Connections(), "window", window)
-	// Even without a window, goodbyes take a moment.
-	ctx, cancel := context.WithTimeout(context.Background(), max(window, time.Second))
+	// Even without a window, goodbyes take a moment, and so does the end.
+	ctx, cancel := context.WithTimeout(context.Background(), max(window-stopPatience, time.Second))
 	defer cancel()
 	// The rest of the window is for the last ones to answer.
-	r.hub.Drain(ctx, window*4/5)
+	r.hub.Drain(ctx, window*3/4)
 	if left := r.hub.Connections(); left > 0 {
 		r.log.Warn("the drain window is over: the rest is closed at once", "connections", left)
 	}
@@ -149,11 +151,13 @@ func (r *relay) leave() {
 
 // close ends everything at once.
 func (r *relay) close() {
+	var stopping sync.WaitGroup
 	for _, l := range r.listeners() {
 		if l != nil {
-			l.stop()
+			stopping.Go(l.stop)
 		}
 	}
+	stopping.Wait()
 	r.hub.Close()
 	r.bus.Close()
 }
@@ -187,10 +191,13 @@ func (l *listener) serve() error {
 	return nil
 }
 
+// stopPatience is how long requests under way may take at the very end.
+const stopPatience = time.Second
+
 // stop lets requests under way end, but not for long: streams have been ended
 // by the drain, and what is left are publishes of milliseconds.
 func (l *listener) stop() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), stopPatience)
 	defer cancel()
 	if l.server.Shutdown(ctx) != nil {
 		_ = l.server.Close()

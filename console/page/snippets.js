@@ -28,7 +28,7 @@ export class Snippets {
   }
 
   curl(channel) {
-    const key = this.#settings.publish ? "" : ` \\\n  -H "Authorization: Bearer $RELAY_API_KEY" \\\n `;
+    const key = !this.#settings.needs_key ? "" : ` \\\n  -H "Authorization: Bearer $RELAY_API_KEY" \\\n `;
     return `curl ${this.#settings.api_url}/v1/events${key} -d ${shellQuote(example(channel))}`;
   }
 

@@ -22,7 +22,7 @@ for (const pause of [0.5, 1, 2, 4, 0]) {
       console.log(answer.results[0].id);
       process.exit();
     }
-    failure = [answer, ...(answer.errors ?? [])].map((problem) => problem.detail).join("\n");
+    failure = answer.detail;
     if (response.status !== 503) break;
     wait = Number(response.headers.get("Retry-After")) || pause;
   } catch (error) {

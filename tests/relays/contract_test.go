@@ -117,9 +117,13 @@ func TestEveryOperation(t *testing.T) {
 
 func TestReadiness(t *testing.T) {
 	r := relaytest.Start(t, "RELAY_REDIS_URL=redis://127.0.0.1:1")
-	if x := ask(t, "GET", r.OpsURL+"/readyz", ""); x.Status != http.StatusServiceUnavailable || !bytes.Contains(x.Body, []byte("refused")) {
-		t.Errorf("ready without ever having seen Redis: %d %s", x.Status, x.Body)
-	}
+	relaytest.Eventually(t, "the reason to be told", func() bool {
+		x := ask(t, "GET", r.OpsURL+"/readyz", "")
+		if x.Status != http.StatusServiceUnavailable {
+			t.Fatalf("ready without ever having seen Redis: %d %s", x.Status, x.Body)
+		}
+		return bytes.Contains(x.Body, []byte("refused"))
+	})
 	for _, path := range []string{"/livez", "/startupz"} {
 		if x := ask(t, "GET", r.OpsURL+path, ""); x.Status != http.StatusOK {
 			t.Errorf("%s waits for Redis: %d", path, x.Status)

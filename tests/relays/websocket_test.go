@@ -35,6 +35,9 @@ func TestWebSocketByFrames(t *testing.T) {
 		{`{"type":"unsubscribe","channel":"c","ref":9}`, "error c not_subscribed 9"},
 		{`{"type":"ping"}`, "pong   "},
 		{`{"type":"token","token":"whatever"}`, ""}, // this relay takes none: nothing to say
+		{`{"type":"ping","type":"subscribe"}`, "error  bad_frame "},
+		{`{"type":"subscribe","CHANNEL":"x"}`, "error  bad_frame "},
+		{`{"type":"subscribe","channel":"\ud800"}`, "error  bad_frame "},
 		{`{"type":"dance","ref":10}`, "error  bad_frame 10"},
 		{`{"type":"subscribe"}`, "error  bad_frame "},
 		{`{"type":"subscribe","channel":7}`, "error  bad_frame "},
@@ -80,8 +83,11 @@ func TestWebSocketHostileFrames(t *testing.T) {
 	relaytest.Expect(t, c, "event") // it lives
 
 	c.Send(t, `{"type":"ping","pad":"`+strings.Repeat("x", 17<<10)+`"}`)
-	if code, _ := c.Closed(t); code != 1009 {
-		t.Errorf("a frame over the limit closed with %d", code)
+	if f := relaytest.Expect(t, c, "error"); f.Code != "too_large" {
+		t.Errorf("a frame over the limit: %+v", f)
+	}
+	if code, reason := c.Closed(t); code != 1009 || reason != "too_big" {
+		t.Errorf("a frame over the limit closed with %d %q", code, reason)
 	}
 
 	c = r.WebSocket(t, "channel=a")

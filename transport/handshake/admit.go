@@ -3,7 +3,6 @@ package handshake
 import (
 	"fmt"
 	"net/http"
-	"strings"
 
 	"relay/event"
 	"relay/hostport"
@@ -29,7 +28,7 @@ func (p *Policy) checkLocal(r *http.Request) *problem.Problem {
 	if !p.openLocal {
 		return nil
 	}
-	if name, found := forwarded(r.Header); found {
+	if name, found := hostport.Forwarded(r.Header); found {
 		return problem.New(http.StatusForbidden, event.CodeForbidden, fmt.Sprintf(
 			"The request came through a proxy (it has the header %s), and this relay has no rule for who may subscribe, so it serves only its own machine. Set RELAY_JWT_SECRET, RELAY_PUBLIC_CHANNELS or RELAY_OPEN=true.", name))
 	}
@@ -38,22 +37,6 @@ func (p *Policy) checkLocal(r *http.Request) *problem.Problem {
 			"The request is for the host %q, and this relay has no rule for who may subscribe, so it answers only to localhost. Use http://localhost, or set RELAY_JWT_SECRET, RELAY_PUBLIC_CHANNELS or RELAY_OPEN=true.", clip(r.Host)))
 	}
 	return nil
-}
-
-// forwarded finds a header that only a proxy adds. Their presence counts, not
-// their value: it says that the peer on this machine speaks for somebody else.
-func forwarded(h http.Header) (name string, found bool) {
-	for _, name := range []string{"Forwarded", "Via", "X-Real-Ip"} {
-		if _, found := h[name]; found {
-			return name, true
-		}
-	}
-	for name := range h {
-		if strings.HasPrefix(name, "X-Forwarded-") {
-			return name, true
-		}
-	}
-	return "", false
 }
 
 // standing is what a request's origin may do.

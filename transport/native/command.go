@@ -1,11 +1,12 @@
 package native
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"relay/event"
 )
@@ -46,17 +47,18 @@ type FrameError struct {
 func (e *FrameError) Error() string { return e.Message }
 
 // ParseCommand reads a client's frame. Fields it does not know are ignored,
-// so that newer clients can talk to older relays. The error is a *FrameError.
+// so that newer clients can talk to older relays; names are exact, and one
+// that comes twice is an error. The error is a *FrameError.
 func ParseCommand(text []byte) (Command, error) {
 	if !utf8.Valid(text) {
 		return Command{}, &FrameError{Message: "a frame must be valid UTF-8"}
 	}
 	var f struct {
-		Type    *string         `json:"type"`
-		Channel *string         `json:"channel"`
-		Since   *string         `json:"since"`
-		Ref     json.RawMessage `json:"ref"`
-		Token   *string         `json:"token"`
+		Type    *string        `json:"type"`
+		Channel *string        `json:"channel"`
+		Since   *string        `json:"since"`
+		Ref     jsontext.Value `json:"ref"`
+		Token   *string        `json:"token"`
 	}
 	if err := json.Unmarshal(text, &f); err != nil || !isObject(text) {
 		return Command{}, &FrameError{Message: `a frame is one JSON object, like {"type":"subscribe","channel":"demo"}: ` + explain(err)}
@@ -99,8 +101,7 @@ func ParseCommand(text []byte) (Command, error) {
 
 // isObject tells an object from null, which unmarshals into a struct as well.
 func isObject(text []byte) bool {
-	text = bytes.TrimLeft(text, " \t\r\n")
-	return len(text) > 0 && text[0] == '{'
+	return jsontext.Value(text).Kind() == '{'
 }
 
 func explain(err error) string {
@@ -111,7 +112,7 @@ func explain(err error) string {
 }
 
 // checkRef returns a mark as it is to be given back, or says that it may not be one.
-func checkRef(raw json.RawMessage) (string, bool) {
+func checkRef(raw jsontext.Value) (string, bool) {
 	if len(raw) == 0 || string(raw) == "null" {
 		return "", true
 	}

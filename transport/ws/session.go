@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"time"
 
@@ -24,9 +25,12 @@ const (
 	// closePatience is how long a client may take to read its last frames and
 	// to answer the close frame.
 	closePatience = 5 * time.Second
+	// messagePatience is how long a client may take to send one message.
+	messagePatience = 10 * time.Second
 
 	// A client may send framesPerSecond, and frameBurst at once. A frame that
 	// is not understood counts as badFrameCost.
+	// WebSocket's own pings count as frames.
 	framesPerSecond = 50
 	frameBurst      = 256
 	badFrameCost    = 16
@@ -50,11 +54,15 @@ type session struct {
 	deferred []hub.Request
 }
 
-func newSession(d *door, ws *websocket.Conn) *session {
-	s := &session{door: d, ws: ws, allowance: rate.NewLimiter(framesPerSecond, frameBurst)}
+func newSession(d *door) *session {
+	s := &session{door: d, allowance: rate.NewLimiter(framesPerSecond, frameBurst)}
 	s.out = outbox.New(d.QueueBytes, s.tooSlow)
 	return s
 }
+
+// pinged is asked by the library, on the reader's goroutine, before it answers
+// a ping.
+func (s *session) pinged(context.Context, []byte) bool { return s.conn == nil || s.spend() }
 
 // tooSlow is called when too much has waited for the client for too long.
 func (s *session) tooSlow() {
@@ -141,9 +149,14 @@ func (s *session) tokenOverdue() {
 // read reads frames until the connection ends, and says why it ended.
 func (s *session) read(ctx context.Context) event.Reason {
 	for {
-		kind, text, err := s.ws.Read(ctx)
+		kind, text, err := s.readMessage(ctx)
 		if err != nil {
 			return endOf(err)
+		}
+		if len(text) > s.door.MaxFrameBytes {
+			s.conn.Refuse(event.ReasonTooBig, event.CodeTooLarge,
+				fmt.Sprintf("a frame has at most %d bytes (RELAY_MAX_FRAME_BYTES)", s.door.MaxFrameBytes))
+			return event.ReasonTooBig
 		}
 		if kind != websocket.MessageText {
 			s.bad(&native.FrameError{Message: "frames are text; binary ones are not understood"})
@@ -154,20 +167,39 @@ func (s *session) read(ctx context.Context) event.Reason {
 			s.bad(wrong)
 			continue
 		}
-		if !s.allowance.Allow() {
-			s.conn.Refuse(event.ReasonTooMany, event.CodeTooMany,
-				fmt.Sprintf("more than %d frames a second; send fewer", framesPerSecond))
-			continue // the close makes Read fail
+		if s.spend() {
+			s.obey(c)
 		}
-		s.obey(c)
 	}
+}
+
+// readMessage reads one message, or one byte more than the limit of one that
+// is larger. From its first frame on a message has messagePatience: a client
+// may be silent for hours, but not in the middle of a word, and it may not
+// keep this goroutine busy with empty fragments.
+func (s *session) readMessage(ctx context.Context) (websocket.MessageType, []byte, error) {
+	kind, r, err := s.ws.Reader(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	overdue := time.AfterFunc(messagePatience, func() { _ = s.ws.CloseNow() })
+	defer overdue.Stop()
+	text, err := io.ReadAll(io.LimitReader(r, int64(s.door.MaxFrameBytes)+1))
+	return kind, text, err
+}
+
+// spend takes one frame off what the client may send, or closes.
+func (s *session) spend() bool {
+	if s.allowance.Allow() {
+		return true
+	}
+	s.conn.Refuse(event.ReasonTooMany, event.CodeTooMany,
+		fmt.Sprintf("more than %d frames a second; send fewer", framesPerSecond))
+	return false // the close makes reading fail
 }
 
 // endOf says why reading ended.
 func endOf(err error) event.Reason {
-	if errors.Is(err, websocket.ErrMessageTooBig) {
-		return event.ReasonTooBig
-	}
 	switch websocket.CloseStatus(err) {
 	case websocket.StatusNormalClosure, websocket.StatusGoingAway, websocket.StatusNoStatusRcvd:
 		return event.ReasonClientClosed
@@ -245,10 +277,20 @@ func (s *session) write(ctx context.Context) {
 		}
 		s.out.Done(frames)
 		if end != nil {
-			code := native.CloseCode(end.Reason)
-			_ = s.ws.Close(websocket.StatusCode(code), native.CloseText(end.Reason, end.Text))
+			s.end(end)
 			return
 		}
+	}
+}
+
+// end says goodbye on the WebSocket's own level, if anybody is there to hear it.
+func (s *session) end(end *outbox.End) {
+	switch end.Reason {
+	case event.ReasonConnectionLost, event.ReasonPingTimeout:
+		_ = s.ws.CloseNow()
+	default:
+		code := native.CloseCode(end.Reason)
+		_ = s.ws.Close(websocket.StatusCode(code), native.CloseText(end.Reason, end.Text))
 	}
 }
 

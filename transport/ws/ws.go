@@ -72,16 +72,18 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	s := newSession(d)
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		// The policy has checked the origin, by rules the library does not know.
 		InsecureSkipVerify: true,
+		OnPingReceived:     s.pinged,
 	})
 	if err != nil {
 		d.Log.Debug("a WebSocket handshake failed", "url", handshake.RedactedURL(r), "error", err)
 		return // the library has answered
 	}
-	conn.SetReadLimit(int64(d.MaxFrameBytes))
-	s := newSession(d, conn)
+	conn.SetReadLimit(-1) // readMessage has a limit, and a word for it
+	s.ws = conn
 	if refusal != nil {
 		s.refuse(reasonOf(refusal.Code), refusal)
 		return
@@ -141,11 +143,11 @@ func (textFormat) Cursor([]byte) []byte { return nil }
 
 // refuse tells a client that has just been upgraded why it has to go.
 func (s *session) refuse(reason event.Reason, p *problem.Problem) {
-	f := &hub.Frame{Type: hub.FrameError, Code: p.Code, Message: p.Detail}
-	s.out.Send(nil, s.door.format.Encode(f))
-	s.out.Close(reason, p.Detail, nil)
+	s.out.Send(nil, s.door.format.Encode(&hub.Frame{Type: hub.FrameError, Code: p.Code, Message: p.Detail}))
+	s.out.Close(reason, p.Detail, s.door.format.Encode(&hub.Frame{Type: hub.FrameGoodbye, Reason: string(reason)}))
 	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
 	defer cancel()
+	s.ws.SetReadLimit(int64(s.door.MaxFrameBytes))
 	// Reading is what lets the library see the client's answer to the close frame.
 	s.write(s.ws.CloseRead(ctx))
 	s.door.Log.Debug("a client was refused", "transport", "ws", "reason", reason, "detail", p.Detail)

@@ -3,9 +3,12 @@ package config
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/redis/rueidis"
+
+	"relay/cmd/relay/internal/suggest"
 )
 
 // minSecretBytes is the size of an HMAC-SHA256 key that is not weaker than
@@ -57,12 +60,26 @@ func checkRedisURL(text string) *Problem {
 	default:
 		return unfit("it does not begin with redis://, rediss:// or unix://", example)
 	}
+	for option := range u.Query() {
+		if !slices.Contains(redisOptions, option) {
+			hint := "the options are " + strings.Join(redisOptions, ", ")
+			if near, ok := suggest.Nearest(option, redisOptions); ok {
+				hint = "did you mean " + near + "? " + hint
+			}
+			return unfit("it has an option "+quote(option)+" that means nothing", hint)
+		}
+	}
 	if _, err := rueidis.ParseURL(text); err != nil {
 		return unfit("its database number or one of its options cannot be read",
 			"a path can only be a database number, as in redis://host:6379/2; timeouts are written like 5s")
 	}
 	return nil
 }
+
+// redisOptions are the options of a Redis URL; the driver ignores all others
+// without a word, and a mistyped master_set would connect to a Sentinel as if
+// it were the server.
+var redisOptions = []string{"addr", "db", "dial_timeout", "master_set", "skip_verify", "write_timeout"}
 
 // hidePassword replaces the password of a URL, and reports whether there was one.
 func hidePassword(text string) (shown string, had bool) {

@@ -172,6 +172,28 @@ func TestConsole(t *testing.T) {
 	}
 }
 
+func TestConsolePublish(t *testing.T) {
+	for _, tt := range []struct {
+		args, environ string
+		want          bool
+	}{
+		{"", "", true},
+		{"--console=false", "", false},
+		{"--open", "", false},
+		{"--open --console", "", true},
+		{"", "RELAY_JWT_SECRET=" + goodSecret, false},
+		{"--console", "RELAY_JWT_SECRET=" + goodSecret, true},
+		{"--console", "RELAY_API_KEYS=k", false},
+		{"--console --api-addr :8081", "RELAY_API_KEYS=k", false},
+		{"--console --open --public-addr :80", "", false},
+		{"--open", "KUBERNETES_SERVICE_HOST=10.0.0.1", false},
+	} {
+		if c := load(t, tt.args, tt.environ, nil); c.ConsolePublish != tt.want {
+			t.Errorf("%q %q: ConsolePublish = %v", tt.args, tt.environ, c.ConsolePublish)
+		}
+	}
+}
+
 func TestOpenLocal(t *testing.T) {
 	const pod = "KUBERNETES_SERVICE_HOST=10.0.0.1 "
 	for _, tt := range []struct {
@@ -183,7 +205,6 @@ func TestOpenLocal(t *testing.T) {
 		{"--open", "", false, "open to everyone who can reach"},
 		{"", "RELAY_JWT_SECRET=" + goodSecret, false, ""},
 		{"--public-channels news", "", false, ""},
-		{"", pod, false, "nobody can subscribe"},
 		{"--open", pod, false, "open to everyone who can reach"},
 		{"--public-channels news", pod, false, ""},
 	} {
@@ -199,7 +220,7 @@ func TestOpenLocal(t *testing.T) {
 }
 
 func TestPodDefaults(t *testing.T) {
-	const pod = "KUBERNETES_SERVICE_HOST=10.0.0.1 "
+	const pod = "KUBERNETES_SERVICE_HOST=10.0.0.1 RELAY_OPEN=true "
 	if c := load(t, "", pod, nil); c.OpsAddr != ":8082" || c.PublicAddr != "127.0.0.1:8080" {
 		t.Errorf("in a pod: ops %s, public %s", c.OpsAddr, c.PublicAddr)
 	}
@@ -326,6 +347,8 @@ func TestProblems(t *testing.T) {
 		{name: "log format", args: "--log-format xml", want: []string{`--log-format: "xml" is none of auto, text and json`}},
 
 		{name: "public address without authentication", args: "--public-addr :8080", want: []string{`--public-addr: ":8080" can be reached from other machines|RELAY_JWT_SECRET`}},
+		{name: "a pod without authentication", environ: "KUBERNETES_SERVICE_HOST=10.0.0.1", want: []string{`public_addr: in a pod no channel is open by itself|RELAY_JWT_SECRET`}},
+		{name: "an option of the Redis URL", args: "--redis-url redis://h:1?mater_set=x", want: []string{`--redis-url: it has an option "mater_set" that means nothing|did you mean master_set`}},
 		{name: "the same from a file", file: "public_addr: 0.0.0.0:8080", want: []string{`f.yaml:1: public_addr: "0.0.0.0:8080" can be`}},
 		{name: "host names are public", args: "--public-addr example.com:80", want: []string{`--public-addr: "example.com:80" can be`}},
 		{name: "no complaint about what failed", args: "--public-addr :8080 --jwt-secret short", want: []string{"--jwt-secret: a secret of 5 bytes can be guessed"}},

@@ -13,6 +13,11 @@ func (c *Config) derive() {
 	loopback := hostport.IsLoopbackListen(c.PublicAddr)
 	c.Console = c.console == toggleOn || c.console == toggleAuto && loopback
 	c.OpenLocal = loopback && !c.inPod && !c.canAdmit()
+	// A proxy on this machine makes the loopback address reachable for others
+	// and need not show it. So the page takes test events by itself only where
+	// nothing was set up yet; beyond that somebody has to ask for it.
+	c.ConsolePublish = c.Console && (c.OpenLocal || c.console == toggleOn) &&
+		loopback && hostport.IsLoopbackListen(c.APIAddr) && !c.APIKeys.IsSet()
 }
 
 // rule is something that several settings must fulfil together. It is
@@ -51,12 +56,17 @@ const eventRoom = 4 * kibibyte
 
 var rules = []rule{
 	{[]string{"public_addr", "jwt_secret", "public_channels", "open"}, func(c *Config) (string, string) {
-		if hostport.IsLoopbackListen(c.PublicAddr) || c.canAdmit() {
+		const hint = "set RELAY_JWT_SECRET for clients with tokens, RELAY_PUBLIC_CHANNELS for channels that anyone may read, " +
+			"or RELAY_OPEN=true if the whole world may read everything"
+		switch {
+		case c.canAdmit():
 			return "", ""
+		case !hostport.IsLoopbackListen(c.PublicAddr):
+			return fmt.Sprintf("%s can be reached from other machines, and nothing says who may subscribe", quote(c.PublicAddr)), hint
+		case c.inPod:
+			return "in a pod no channel is open by itself, and nothing says who may subscribe", hint
 		}
-		return fmt.Sprintf("%s can be reached from other machines, and nothing says who may subscribe", quote(c.PublicAddr)),
-			"set RELAY_JWT_SECRET for clients with tokens, RELAY_PUBLIC_CHANNELS for channels that anyone may read, " +
-				"or RELAY_OPEN=true if the whole world may read everything"
+		return "", ""
 	}},
 	{[]string{"api_addr", "api_keys"}, func(c *Config) (string, string) {
 		if hostport.IsLoopbackListen(c.APIAddr) || c.APIKeys.IsSet() {

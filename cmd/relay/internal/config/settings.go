@@ -49,8 +49,9 @@ func table() []*Setting {
 		{
 			Name: "console", Group: groupListeners, Default: "auto",
 			Help: "Serve the page at / that shows events live: auto, true or false.",
-			Doc: "`auto` serves it when `public_addr` is loopback. While it is served, `public_addr` and `api_addr` are both loopback and no " +
-				"API key is set, it can publish test events.",
+			Doc: "`auto` serves it when `public_addr` is loopback. It can publish test events while `public_addr` and `api_addr` are both " +
+				"loopback and no API key is set; but once clients need a token or channels are public, and in a pod, only if this is `true`: " +
+				"a proxy on the same machine could then let others do it.",
 			value: onOffAuto(func(c *Config) *toggle { return &c.console }),
 		},
 		{

@@ -1,0 +1,173 @@
+package relays
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"relay/tests/relaytest"
+)
+
+// A stranger may not hold a connection with a request that never ends.
+func TestUnfinishedRequestsAreCut(t *testing.T) {
+	r := relaytest.Start(t)
+	for name, c := range map[string]struct{ url, request string }{
+		"body to a door":        {r.PublicURL, "GET /v1/sse?channel=a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nx"},
+		"body to nowhere":       {r.PublicURL, "POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nx"},
+		"body to the console":   {r.PublicURL, "POST /console/events HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\nContent-Length: 1000\r\n\r\nx"},
+		"chunks to the console": {r.PublicURL, "POST /console/events HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"},
+		"body to ops":           {r.OpsURL, "GET /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nx"},
+		"headers to public":     {r.PublicURL, "GET / HTTP/1.1\r\nHost: local"},
+		"headers to ops":        {r.OpsURL, "GET / HTTP/1.1\r\nHost: local"},
+		"headers to api":        {r.APIURL, "GET / HTTP/1.1\r\nHost: local"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn, err := net.Dial("tcp", strings.TrimPrefix(c.url, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if _, err := conn.Write([]byte(c.request)); err != nil {
+				t.Fatal(err)
+			}
+			_ = conn.SetReadDeadline(time.Now().Add(relaytest.Patience))
+			in := bufio.NewReader(conn)
+			for {
+				if _, err := in.ReadByte(); err != nil {
+					if errors.Is(err, os.ErrDeadlineExceeded) {
+						t.Errorf("still open after %v", relaytest.Patience)
+					}
+					return
+				}
+			}
+		})
+	}
+}
+
+func TestConsoleTakesEventsFromThisMachineOnly(t *testing.T) {
+	r := relaytest.Start(t)
+	post := func(r *relaytest.Relay, headers ...string) int {
+		return relaytest.Do(t, "POST", r.PublicURL+"/console/events", number("a", 1), headers...).Status
+	}
+	own := "Origin: " + r.PublicURL
+	if got := post(r, own); got != http.StatusOK {
+		t.Errorf("from the page: %d", got)
+	}
+	for _, header := range []string{"X-Forwarded-For: 203.0.113.9", "Via: 1.1 proxy", "Forwarded: for=203.0.113.9", "X-Real-Ip: 203.0.113.9", "Host: evil.example"} {
+		if got := post(r, own, header); got != http.StatusForbidden {
+			t.Errorf("with %s: %d", header, got)
+		}
+	}
+	// A relay that was set up for others may have a proxy in front that shows nothing.
+	for env, want := range map[string]int{
+		"RELAY_JWT_SECRET=" + secret: http.StatusNotFound, "RELAY_PUBLIC_CHANNELS=a": http.StatusNotFound,
+		"RELAY_OPEN=true": http.StatusNotFound, "RELAY_CONSOLE=false": http.StatusNotFound,
+	} {
+		other := relaytest.Start(t, env, "RELAY_OPS_ADDR=127.0.0.1:0")
+		if got := post(other, "Origin: "+other.PublicURL); got != want {
+			t.Errorf("with %s: %d, want %d", env, got, want)
+		}
+	}
+	asked := relaytest.Start(t, "RELAY_JWT_SECRET="+secret, "RELAY_CONSOLE=true")
+	if got := post(asked, "Origin: "+asked.PublicURL); got != http.StatusOK {
+		t.Errorf("when asked for: %d", got)
+	}
+}
+
+func TestForeignHosts(t *testing.T) {
+	r := relaytest.Start(t)
+	for _, url := range []string{r.OpsURL + "/metrics", r.OpsURL + "/readyz", r.PublicURL + "/", r.PublicURL + "/console/config.json", r.APIURL + "/v1/channels/a"} {
+		if a := relaytest.Do(t, "GET", url, "", "Host: evil.example"); a.Status != http.StatusForbidden || !strings.Contains(a.Body, "host_forbidden") {
+			t.Errorf("%s for another host: %d %s", url, a.Status, a.Body)
+		}
+	}
+	for method, want := range map[string]int{"HEAD": http.StatusOK, "POST": http.StatusMethodNotAllowed} {
+		if a := relaytest.Do(t, method, r.OpsURL+"/livez", ""); a.Status != want {
+			t.Errorf("%s /livez: %d", method, a.Status)
+		}
+	}
+}
+
+// What WebSocket calls control frames costs as much as any other.
+func TestPingFlood(t *testing.T) {
+	r := relaytest.Start(t)
+	c := r.WebSocket(t, "channel=a")
+	relaytest.Welcome(t, c, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), relaytest.Patience)
+	defer cancel()
+	go func() {
+		for range 5000 {
+			short, done := context.WithTimeout(ctx, time.Millisecond)
+			_ = c.Ping(short) // only sent: the answer is not waited for
+			done()
+		}
+	}()
+	if code, reason := c.Closed(t); code != 4429 {
+		t.Errorf("closed with %d %q", code, reason)
+	}
+}
+
+// A message must come to an end: neither a byte a second nor empty fragments
+// without end keep a goroutine busy for ever.
+func TestUnfinishedMessageIsCut(t *testing.T) {
+	r := relaytest.Start(t)
+	c := r.WebSocket(t, "channel=a")
+	relaytest.Welcome(t, c, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), relaytest.Patience)
+	defer cancel()
+	w, err := c.Writer(ctx, websocket.MessageText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for ctx.Err() == nil {
+			if _, err := w.Write([]byte(" ")); err != nil {
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	if _, _, err := c.Conn.Read(ctx); err == nil || ctx.Err() != nil {
+		t.Errorf("the relay is still waiting for the rest: %v", err)
+	}
+}
+
+func TestRefusedClientsAreBounded(t *testing.T) {
+	r := relaytest.Start(t, "RELAY_JWT_SECRET="+secret)
+	upgraded, refused := 0, 0
+	for range 300 {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(r.PublicURL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "GET /v1/ws?channel=a&token=bad HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch res.StatusCode {
+		case http.StatusSwitchingProtocols:
+			upgraded++
+		case http.StatusUnauthorized:
+			refused++
+		default:
+			t.Errorf("status %d", res.StatusCode)
+		}
+	}
+	if upgraded == 0 || upgraded+refused != 300 {
+		t.Errorf("%d upgraded, %d refused before", upgraded, refused)
+	}
+	t.Logf("%d of 300 refused clients were upgraded first", upgraded)
+}
