@@ -23,7 +23,7 @@ for pause in (0.5, 1, 2, 4, None):
     except urllib.error.HTTPError as error:
         if error.code != 503 or pause is None:
             problem = json.load(error)
-            sys.exit("\n".join(p["detail"] for p in [problem, *problem.get("errors", [])]))
+            sys.exit(problem["detail"])
         pause = int(error.headers.get("Retry-After", pause))
     except OSError as error:  # refused, reset or timed out
         if pause is None:
