@@ -13,8 +13,8 @@ import (
 	"relay/problem"
 )
 
-// operation does what a request asks. It returns what to answer as JSON, or
-// the problem.
+// operation does what a request asks. It returns what to answer as JSON (nil
+// if there is nothing to say), or the problem.
 type operation func(r *http.Request) (any, *problem.Problem)
 
 // handle makes a handler of an operation. The answer is complete before its
@@ -24,6 +24,11 @@ func (a *API) handle(do operation) http.HandlerFunc {
 		answer, p := do(r)
 		if p != nil {
 			a.refuse(w, p)
+			return
+		}
+		if answer == nil {
+			w.Header().Set("Cache-Control", "no-store")
+			w.WriteHeader(http.StatusNoContent)
 			return
 		}
 		body, err := json.Marshal(answer)
@@ -65,7 +70,7 @@ func (a *API) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 		path = r.URL.Path
 	}
 	var allowed []string
-	for _, method := range []string{http.MethodGet, http.MethodPost} {
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
 		if a.router.Match(chi.NewRouteContext(), method, path) {
 			allowed = append(allowed, method)
 		}

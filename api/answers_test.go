@@ -34,6 +34,8 @@ func TestEveryAnswer(t *testing.T) {
 	}{
 		{method: "POST", path: "/v1/events", good: oneEvent, bad: `[]`},
 		{method: "GET", path: "/v1/channels/{channel}"},
+		{method: "GET", path: "/v1/channels/{channel}/events"},
+		{method: "DELETE", path: "/v1/channels/{channel}/events"},
 		{method: "POST", path: "/v1/disconnect", good: `{"user":"ada"}`, bad: `{}`},
 		{method: "POST", path: "/v1/tokens", good: `{"user":"ada","subscribe":[]}`, bad: `{}`},
 		{method: "GET", path: "/openapi.yaml"},
@@ -83,7 +85,7 @@ func TestEveryAnswer(t *testing.T) {
 					t.Errorf("status %d, want %d\n%s", x.Status, status, x.Body)
 					continue
 				}
-				if status == http.StatusOK {
+				if status == http.StatusOK || status == http.StatusNoContent {
 					continue
 				}
 				code := string(problemOf(t, x).Code)
@@ -114,6 +116,7 @@ func TestMethodNotAllowed(t *testing.T) {
 		{"DELETE", "/v1/events", "POST"},
 		{"POST", "/v1/channels/a", "GET"},
 		{"PUT", "/v1/channels/a%2Fb", "GET"},
+		{"POST", "/v1/channels/a%2Fb/events", "GET, DELETE"},
 		{"POST", "/openapi.yaml", "GET"},
 		{"BREW", "/v1/tokens", "POST"},
 	} {

@@ -1,5 +1,6 @@
-// Package api is the listener the app speaks to: it publishes events, tells
-// who is subscribed, disconnects clients and makes client tokens.
+// Package api is the listener the app speaks to: it publishes events, reads
+// and deletes their history, tells who is subscribed, disconnects clients and
+// makes client tokens.
 //
 // It is meant for programs on the same machine or in the same cluster, never
 // for browsers: a request that carries an Origin is refused, and on a loopback
@@ -112,6 +113,8 @@ func (a *API) routes() *chi.Mux {
 		r.Use(a.requireKey, a.limitBody)
 		r.Post("/v1/events", a.handle(a.publish))
 		r.Get("/v1/channels/{channel}", a.handle(a.channel))
+		r.Get("/v1/channels/{channel}/events", a.handle(a.history))
+		r.Delete("/v1/channels/{channel}/events", a.handle(a.deleteHistory))
 		r.Post("/v1/disconnect", a.handle(a.disconnect))
 		r.Post("/v1/tokens", a.handle(a.token))
 	})

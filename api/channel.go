@@ -30,9 +30,9 @@ type subscribers struct {
 
 // channel does GET /v1/channels/{channel}.
 func (a *API) channel(r *http.Request) (any, *problem.Problem) {
-	name := pathChannel(r)
-	if err := event.CheckChannel(name); err != nil {
-		return nil, problem.New(http.StatusBadRequest, event.CodeInvalidChannel, sentence(err))
+	name, p := readPathChannel(r)
+	if p != nil {
+		return nil, p
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
@@ -51,6 +51,15 @@ func (a *API) channel(r *http.Request) (any, *problem.Problem) {
 		},
 		Position: page.Head.String(),
 	}, nil
+}
+
+// readPathChannel returns the channel in the path, if it can be one.
+func readPathChannel(r *http.Request) (string, *problem.Problem) {
+	name := pathChannel(r)
+	if err := event.CheckChannel(name); err != nil {
+		return "", problem.New(http.StatusBadRequest, event.CodeInvalidChannel, sentence(err))
+	}
+	return name, nil
 }
 
 // pathChannel returns the channel in the path. chi routes on the path as it

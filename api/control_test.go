@@ -26,7 +26,7 @@ func TestChannelState(t *testing.T) {
 
 // The position is the one of the event published last, and 0 before the first.
 func TestChannelPosition(t *testing.T) {
-	b := membus.New(bus.Retention{Size: 10, TTL: time.Hour, PositionTTL: time.Hour})
+	b := membus.New(bus.Everywhere(bus.Retention{Size: 10, TTL: time.Hour, PositionTTL: time.Hour}))
 	t.Cleanup(b.Close)
 	s := serve(t, func(o *api.Options) { o.Bus = b })
 	position := func() string {

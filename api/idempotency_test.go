@@ -17,7 +17,7 @@ import (
 // onMembus serves with a real bus.
 func onMembus(t *testing.T) (*server, *membus.Bus) {
 	t.Helper()
-	b := membus.New(bus.Retention{Size: 100, TTL: time.Hour, PositionTTL: time.Hour})
+	b := membus.New(bus.Everywhere(bus.Retention{Size: 100, TTL: time.Hour, PositionTTL: time.Hour}))
 	t.Cleanup(b.Close)
 	return serve(t, func(o *api.Options) { o.Bus = b }), b
 }

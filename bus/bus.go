@@ -40,6 +40,11 @@ type Bus interface {
 	// see Page. It reads from the authority (never from a replica).
 	Resume(ctx context.Context, channel string, from From, limit int) (Page, error)
 
+	// Delete forgets a channel's history, but never where the channel stands: a
+	// reader at the head lost nothing and is recovered, one behind it is told
+	// ResetTrimmed. Deleting what is not there is no error.
+	Delete(ctx context.Context, channel string) error
+
 	// Healthy returns nil if the bus has its connections and hears what it was
 	// asked to, as far as it knows; else what is wrong in a sentence. It does
 	// not wait.
@@ -95,6 +100,13 @@ type Retention struct {
 	// least TTL: without the position, history could not be continued.
 	PositionTTL time.Duration
 }
+
+// Keep says how much is kept of each channel. It is asked for every event, by
+// many goroutines at once, and must always answer the same for one channel.
+type Keep func(channel string) Retention
+
+// Everywhere keeps every channel alike.
+func Everywhere(r Retention) Keep { return func(string) Retention { return r } }
 
 // KeyTTL is how long a bus remembers an idempotency key.
 const KeyTTL = 10 * time.Minute

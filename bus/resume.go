@@ -38,12 +38,16 @@ type Page struct {
 	Reset event.ResetCause
 	// Recovered: the position was found, and Events follow it without a hole.
 	Recovered bool
-	// Head is the channel's last position when the page was read.
-	Head event.Position
+	// Head is the channel's last position when the page was read; Created says
+	// that there was none, so that a new history begins here.
+	Head    event.Position
+	Created bool
+	// Oldest is the position of the oldest event in history; zero if it is empty.
+	Oldest event.Position
 	// Events follow the position asked for, oldest first, each with the tag
 	// of its predecessor.
 	Events []Delivery
-	// More: Events were cut at the limit; ask again from the last of them.
+	// More: Events do not reach Head yet; ask again from the last of them.
 	More bool
 }
 
@@ -62,8 +66,8 @@ type Snapshot struct {
 }
 
 // SnapshotSize is how many entries a snapshot needs for a page of limit
-// events: the reader's own, and one more that shows whether there are more.
-func SnapshotSize(limit int) int { return limit + 2 }
+// events: those, and the reader's own.
+func SnapshotSize(limit int) int { return limit + 1 }
 
 // Decide answers a Resume from a snapshot. It is the whole rule and has no
 // other input, so that every bus decides alike:
@@ -74,8 +78,11 @@ func SnapshotSize(limit int) int { return limit + 2 }
 //   - A reader at the head has lost nothing even if history has expired.
 //   - A position that history no longer holds is still good if the next entry
 //     names it as its predecessor.
+//   - All has been read when the head has. History that ends before it (an
+//     entry was deleted, or is not one of ours) would otherwise be a hole that
+//     nothing shows until the next event, and in a quiet channel nothing ever.
 func Decide(s Snapshot, from From, limit int) Page {
-	page := Page{Head: s.Head}
+	page := Page{Head: s.Head, Created: s.Created, Oldest: s.Oldest}
 	c, positioned := from.Position()
 	switch {
 	case from.Start():
@@ -103,19 +110,21 @@ func Decide(s Snapshot, from From, limit int) Page {
 		page.Recovered = true
 		page.Events = rest
 	}
-	if len(page.Events) > limit {
-		page.Events = page.Events[:limit]
-		page.More = true
+	page.Events = page.Events[:min(limit, len(page.Events))]
+	if n := len(page.Events); n > 0 {
+		page.More = page.Events[n-1].Event.ID != s.Head
 	}
 	return page
 }
 
 // following returns the entries after c, if they prove that c is in the same
-// history and that nothing is missing between them.
+// history and that nothing is missing between them. There are some, or what
+// should follow c has been lost: c is not the head.
 func following(entries []Delivery, c event.Position) ([]Delivery, bool) {
 	if len(entries) > 0 && entries[0].Event.ID == c {
 		entries = entries[1:]
-	} else if len(entries) == 0 {
+	}
+	if len(entries) == 0 {
 		return nil, false
 	}
 	last := c

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"relay/auth"
@@ -21,6 +22,8 @@ type Conn struct {
 	format  Format
 	fixed   bool // the client cannot ask for a channel again
 	since   time.Time
+
+	stalled atomic.Bool // a replay waits until the sink is empty
 
 	// mu also orders the calls of sink.
 	mu     sync.Mutex
@@ -41,12 +44,20 @@ type subscription struct {
 	channel string
 	hash    event.ChannelHash
 	ref     string
+	since   Since
 
 	// Owned by the channel's worker. in is the list that holds it, at place;
 	// nil once it has left, or was given up with its topic.
 	in       *subscriptions
 	place    int
-	deadline time.Time // of the join
+	deadline time.Time // until which it must have been told something
+	// While it replays: where it stands, whether the client has been told so,
+	// whether its client has no room, and the number of the read it is part of.
+	at      event.Position
+	told    bool
+	stalled bool
+	read    int
+	short   int // how many events it took of the last page, plus one; 0: all
 
 	// Guarded by conn.mu.
 	state    subscriptionState
@@ -57,6 +68,7 @@ type subscriptionState uint8
 
 const (
 	subJoining subscriptionState = iota
+	subReplaying
 	subLive
 	subEnded
 )
@@ -126,6 +138,8 @@ func (c *Conn) Renew(g auth.Grant) {
 // Request asks for one channel.
 type Request struct {
 	Channel string
+	// Since is where to go on; the zero value is now.
+	Since Since
 	// Ref is the client's mark for the answer, raw JSON; may be empty.
 	Ref string
 }
@@ -148,7 +162,7 @@ func (c *Conn) Subscribe(requests ...Request) (taken int) {
 			c.say(&Frame{Type: FrameError, Code: code, Message: text, Channel: r.Channel, Ref: r.Ref})
 			continue
 		}
-		s := &subscription{conn: c, channel: r.Channel, ref: r.Ref}
+		s := &subscription{conn: c, channel: r.Channel, ref: r.Ref, since: r.Since}
 		if c.format.HasCursor() {
 			s.hash = event.HashChannel(r.Channel)
 		}
@@ -374,8 +388,10 @@ func (c *Conn) headFor(f *Frame) []byte {
 // takes the connection's lock for the time of the call.
 
 // begin makes a subscription live: the client is told that it stands, and that
-// events after at follow. It reports whether the subscription is still wanted.
-func (c *Conn) begin(s *subscription, at event.Position) bool {
+// events after at follow. recovered is told too unless it is nil; a cause says
+// that the client has to refetch. begin reports whether the subscription is
+// still wanted.
+func (c *Conn) begin(s *subscription, at event.Position, recovered *bool, cause event.ResetCause) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s.state != subJoining {
@@ -383,8 +399,106 @@ func (c *Conn) begin(s *subscription, at event.Position) bool {
 	}
 	s.state = subLive
 	s.position = at
-	c.say(&Frame{Type: FrameSubscribed, Channel: s.channel, ID: at, Ref: s.ref})
+	c.say(&Frame{Type: FrameSubscribed, Channel: s.channel, ID: at, Recovered: recovered, Ref: s.ref})
+	if cause != "" {
+		c.say(&Frame{Type: FrameReset, Channel: s.channel, ID: at, Reason: string(cause)})
+	}
+	c.say(&Frame{Type: FrameLive, Channel: s.channel})
 	return s.state == subLive
+}
+
+// replays tells the client that the subscription stands and that the events
+// after at follow, beginning with past ones. It reports whether the
+// subscription is still wanted.
+func (c *Conn) replays(s *subscription, at event.Position) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.state != subJoining {
+		return false
+	}
+	s.state = subReplaying
+	s.position = at
+	f := &Frame{Type: FrameSubscribed, Channel: s.channel, ID: at, Ref: s.ref}
+	if s.since.kind == sincePosition {
+		recovered := true
+		f.Recovered = &recovered
+	}
+	c.say(f)
+	return s.state == subReplaying
+}
+
+// past is what became of a past event.
+type past uint8
+
+const (
+	toldPast past = iota // or not meant for this client
+	noRoom
+	hasEnded
+)
+
+// tellPast hands over a past event, if the client has room for it beside what
+// is live.
+func (c *Conn) tellPast(s *subscription, f *Frame, body []byte) past {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.state != subReplaying {
+		return hasEnded
+	}
+	if !c.isExcluded(f.Event) {
+		if !c.ready(len(body)) {
+			return noRoom
+		}
+		s.position = f.ID
+		if !c.send(f, body) {
+			return hasEnded
+		}
+		return toldPast
+	}
+	s.position = f.ID
+	return toldPast
+}
+
+// ready reports whether the sink takes a past event now; if not, the next
+// Drained counts. The second look is for a sink that drained between the first
+// one and the note.
+func (c *Conn) ready(size int) bool {
+	if c.sink.Ready(size) {
+		return true
+	}
+	c.stalled.Store(true)
+	return c.sink.Ready(size)
+}
+
+// catchUp makes a subscription live that has been told the past. It reports
+// whether it is still wanted.
+func (c *Conn) catchUp(s *subscription) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.state != subReplaying {
+		return false
+	}
+	s.state = subLive
+	c.say(&Frame{Type: FrameLive, Channel: s.channel})
+	return s.state == subLive
+}
+
+// Drained says that nothing waits in the sink any more. The door calls it each
+// time that comes to be; it costs next to nothing unless a replay waits for it.
+func (c *Conn) Drained() {
+	if !c.stalled.Swap(false) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.subs {
+		if s.state == subReplaying {
+			c.hub.workerOf(s.channel).post(task{kind: taskDrained, channel: s.channel, sub: s})
+		}
+	}
+}
+
+func (c *Conn) isExcluded(e *event.Event) bool {
+	return len(e.Exclude) > 0 && (e.Excludes(c.id) || c.resumes != "" && e.Excludes(c.resumes))
 }
 
 // fail tells the client that a subscription cannot be had now.
@@ -407,7 +521,7 @@ func (c *Conn) fail(s *subscription, message string) {
 func (c *Conn) reset(s *subscription, f *Frame) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s.state != subLive {
+	if s.state != subLive && s.state != subReplaying {
 		return
 	}
 	s.position = f.ID
@@ -423,9 +537,12 @@ func (c *Conn) deliver(s *subscription, f *Frame, body []byte) bool {
 		return false
 	}
 	if id := f.Event.ID; !id.IsZero() {
+		if id.Offset <= s.position.Offset {
+			return false // a replay was ahead of the topic
+		}
 		s.position = id // before send, which writes the cursor
 	}
-	if len(f.Event.Exclude) > 0 && (f.Event.Excludes(c.id) || c.resumes != "" && f.Event.Excludes(c.resumes)) {
+	if c.isExcluded(f.Event) {
 		return false
 	}
 	return c.send(f, body)

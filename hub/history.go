@@ -33,6 +33,19 @@ func (h *Hub) read(channel string, attempt int, from bus.From) {
 	})
 }
 
+// readReplay reads history for the replays of a topic.
+func (h *Hub) readReplay(channel string, attempt int, from bus.From, limit int) {
+	h.reads.do(func() {
+		answer := task{kind: taskReplayed, channel: channel, attempt: attempt, from: from, err: errStopped}
+		if h.ctx.Err() == nil {
+			var page bus.Page
+			page, answer.err = h.bus.Resume(h.ctx, channel, from, limit)
+			answer.page = &page
+		}
+		h.workerOf(channel).post(answer)
+	})
+}
+
 // audit asks where a channel stands, as seen from a position, and posts the
 // answer to its worker.
 func (h *Hub) audit(channel string, at event.Position) {

@@ -26,6 +26,7 @@ type client struct {
 	mu     sync.Mutex
 	frames []string
 	room   int // how many more frames it takes; negative: any number
+	pace   int // how many frames may wait for more past events to come; 0: any number
 	reason event.Reason
 	conn   *hub.Conn
 }
@@ -39,6 +40,12 @@ func (c *client) Send(_, body []byte) bool {
 	c.room--
 	c.frames = append(c.frames, string(body))
 	return true
+}
+
+func (c *client) Ready(int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pace == 0 || len(c.frames) < c.pace
 }
 
 func (c *client) Close(reason event.Reason, _ string, last []byte) {
@@ -75,7 +82,13 @@ func (plain) HasCursor() bool { return false }
 func (plain) Cursor([]byte) []byte { return nil }
 
 func (plain) Encode(f *hub.Frame) []byte {
+	if f.Type == hub.FrameLive {
+		return nil
+	}
 	parts := []string{string(f.Type)}
+	if f.Recovered != nil {
+		parts = append(parts, map[bool]string{true: "recovered", false: "not-recovered"}[*f.Recovered])
+	}
 	for _, text := range []string{f.Channel, f.Reason, string(f.Code), f.Ref} {
 		if text != "" {
 			parts = append(parts, text)

@@ -16,6 +16,10 @@ type Sink interface {
 	// block. It returns false when the client is too far behind to take more;
 	// the hub then closes it.
 	Send(head, body []byte) bool
+	// Ready reports whether a past event of size bytes may be sent now: there is
+	// no hurry with those, and live events must find room too. A sink that says
+	// no must have its door call Conn.Drained when nothing waits any more.
+	Ready(size int) bool
 	// Close ends the connection for a reason after what was sent before has
 	// left, with last (may be nil) as the last frame. For event.ReasonSlow
 	// what is still queued is given up: the client resumes. Close must not
@@ -51,6 +55,8 @@ const (
 	FrameError        FrameType = "error"
 	FrameGoodbye      FrameType = "goodbye"
 	FramePong         FrameType = "pong"
+	// FrameLive is for doors only: the subscription has caught up. No wire says it.
+	FrameLive FrameType = "live"
 )
 
 // Frame is something the hub says to a client, before it has a wire's shape.

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"slices"
 	"time"
 
 	"relay/bus"
@@ -25,12 +26,16 @@ type topic struct {
 
 	// last is the position of the last event applied; known once history has
 	// been asked for the first time.
-	last   event.Position
-	known  bool
-	recent recentTags
+	last  event.Position
+	known bool
+	// created: nobody knew the channel's position when this topic asked for
+	// it, so a cursor that does not fit is from a history that was forgotten.
+	created bool
+	recent  recentTags
 
 	subs    subscriptions // live
 	waiting subscriptions // joining
+	replays replays       // told the past before they are live
 	idle    time.Time     // since when nobody wants it
 	auditAt time.Time     // when its position is compared with the bus's next
 
@@ -61,7 +66,7 @@ const maxHeldBytes = 1 << 20
 func (t *topic) join(s *subscription) {
 	delete(t.worker.idle, t)
 	if t.state == topicLive {
-		t.admit(s)
+		t.enter(s)
 		return
 	}
 	s.deadline = time.Now().Add(t.worker.hub.options.JoinTimeout)
@@ -69,9 +74,9 @@ func (t *topic) join(s *subscription) {
 	t.worker.joining[t] = true
 }
 
-// admit makes a subscription live from the topic's last position on.
-func (t *topic) admit(s *subscription) {
-	if s.conn.begin(s, t.last) {
+// admit puts a subscription among the live ones, if it is still wanted.
+func (t *topic) admit(s *subscription, wanted bool) {
+	if wanted {
 		t.subs.add(s)
 		return
 	}
@@ -80,17 +85,17 @@ func (t *topic) admit(s *subscription) {
 
 // leave removes a subscription that has ended.
 func (t *topic) leave(s *subscription) {
-	if s.in == &t.subs || s.in == &t.waiting {
+	if s.in == &t.subs || s.in == &t.waiting || s.in == &t.replays.subs {
 		s.in.remove(s)
 	}
 	t.checkIdle()
 }
 
 func (t *topic) checkIdle() {
-	if t.waiting.empty() {
+	if t.waiting.empty() && t.replays.subs.empty() {
 		delete(t.worker.joining, t)
 	}
-	if t.subs.empty() && t.waiting.empty() && t.control == nil && t.state != topicClosed {
+	if t.subs.empty() && t.waiting.empty() && t.replays.subs.empty() && t.control == nil && t.state != topicClosed {
 		t.idle = time.Now()
 		t.worker.idle[t] = true
 	}
@@ -98,8 +103,8 @@ func (t *topic) checkIdle() {
 
 // expireJoins refuses the subscriptions that have waited too long.
 func (t *topic) expireJoins(now time.Time) {
-	for _, s := range t.waiting.list {
-		if now.After(s.deadline) {
+	for _, s := range append(slices.Clone(t.waiting.list), t.replays.subs.list...) {
+		if !s.told && now.After(s.deadline) {
 			s.conn.fail(s, "the event bus did not confirm the channel in time; try again later")
 		}
 	}
@@ -109,7 +114,7 @@ func (t *topic) expireJoins(now time.Time) {
 // relay's own is asked for again: without it the relay is deaf to the others.
 func (t *topic) refused() {
 	t.worker.close(t)
-	for _, s := range append(t.waiting.takeAll(), t.subs.takeAll()...) {
+	for _, s := range slices.Concat(t.waiting.takeAll(), t.replays.subs.takeAll(), t.subs.takeAll()) {
 		s.conn.fail(s, "the event bus refuses this channel; its operator finds the reason in the relay's log")
 	}
 	if t.control != nil {
@@ -202,10 +207,11 @@ func (t *topic) aligned(attempt int, page *bus.Page, err error) {
 	}
 	t.state = topicLive
 	for _, s := range t.waiting.takeAll() {
-		t.admit(s)
+		t.enter(s)
 	}
 	t.checkIdle()
 	t.release()
+	t.pump()
 }
 
 // apply brings the topic to where a page ends.
@@ -213,7 +219,7 @@ func (t *topic) apply(page *bus.Page) {
 	metrics := t.worker.hub.options.Metrics
 	switch {
 	case !t.known:
-		t.last, t.known = page.Head, true
+		t.last, t.known, t.created = page.Head, true, page.Created
 		metrics.Resumed("fresh")
 	case page.Reset != "":
 		t.reset(page)
@@ -234,10 +240,15 @@ func (t *topic) reset(page *bus.Page) {
 	t.last = page.Head
 	t.overtook = true
 	t.recent = recentTags{}
-	f := &Frame{Type: FrameReset, Channel: t.name, ID: page.Head, Reason: string(page.Reset)}
+	f := t.resetFrame(page.Head, page.Reset)
 	for _, s := range t.subs.list {
 		s.conn.reset(s, f)
 	}
+	t.resetReplays(page.Reset)
+}
+
+func (t *topic) resetFrame(at event.Position, cause event.ResetCause) *Frame {
+	return &Frame{Type: FrameReset, Channel: t.name, ID: at, Reason: string(cause)}
 }
 
 // release delivers what was held while history was read.
@@ -310,6 +321,7 @@ func (t *topic) hold(d bus.Delivery) {
 func (t *topic) advance(d bus.Delivery) {
 	t.last = d.Event.ID
 	t.recent.add(t.last)
+	t.replays.record(d)
 	t.fanOut(d.Event)
 }
 

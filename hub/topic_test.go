@@ -39,6 +39,10 @@ type faultyBus struct {
 
 var _ bus.Bus = (*faultyBus)(nil)
 
+func newFaultyBus(keep bus.Retention) *faultyBus {
+	return &faultyBus{Bus: membus.New(bus.Everywhere(keep))}
+}
+
 func (f *faultyBus) Attach(r bus.Receiver) {
 	f.hub = r
 	f.Bus.Attach(f)
@@ -127,7 +131,7 @@ func withFaults(t *testing.T, test func(*testing.T, *hub.Hub, *faultyBus)) {
 func withAudit(t *testing.T, every time.Duration, test func(*testing.T, *hub.Hub, *faultyBus)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		b := &faultyBus{Bus: membus.New(bus.Retention{Size: 100_000, TTL: time.Hour, PositionTTL: 2 * time.Hour})}
+		b := newFaultyBus(bus.Retention{Size: 100_000, TTL: time.Hour, PositionTTL: 2 * time.Hour})
 		h := hub.New(b, hub.Options{AuditEvery: every})
 		synctest.Wait()
 		test(t, h, b)

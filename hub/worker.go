@@ -44,6 +44,7 @@ type task struct {
 	delivery bus.Delivery
 	page     *bus.Page
 	attempt  int
+	from     bus.From
 	position event.Position
 	err      error // instead of page
 	control  func(*event.Event)
@@ -57,12 +58,15 @@ const (
 	taskJoin
 	taskLeave
 	taskListening
-	taskRefused // the bus refuses the channel
-	taskAligned // history was read for a topic
-	taskRealign // try to read history again
-	taskAudited // a topic's position was compared with the bus's
-	taskControl // make channel one of the relay's own
-	taskCount   // answer how many live subscriptions a channel has
+	taskRefused  // the bus refuses the channel
+	taskAligned  // history was read for a topic
+	taskRealign  // try to read history again
+	taskAudited  // a topic's position was compared with the bus's
+	taskReplayed // history was read for those that replay
+	taskPump     // go on with the replays
+	taskDrained  // a client that replays has room again
+	taskControl  // make channel one of the relay's own
+	taskCount    // answer how many live subscriptions a channel has
 )
 
 func newWorker(h *Hub) *worker {
@@ -208,6 +212,12 @@ func (w *worker) do(t *task) {
 		tp.aligned(t.attempt, t.page, t.err)
 	case taskRealign:
 		tp.realign(t.attempt)
+	case taskReplayed:
+		tp.replayed(t.attempt, t.from, t.page, t.err)
+	case taskPump:
+		tp.pump()
+	case taskDrained:
+		tp.drained(t.sub)
 	case taskAudited:
 		tp.audited(t.position, t.page, t.err)
 	case taskControl:

@@ -18,40 +18,35 @@ const sweepEvery = 10 * time.Second
 // Bus implements bus.Bus.
 type Bus struct {
 	// Fixed after New.
-	retention bus.Retention
-	stop      chan struct{}
-	stopped   chan struct{}
+	keep    bus.Keep
+	stop    chan struct{}
+	stopped chan struct{}
 
 	mu       sync.Mutex
 	receiver bus.Receiver
 	wanted   map[string]bool
 	channels map[string]*channel
+	keys     keyring
 	closed   bool
 }
 
 // channel is one channel's history. Guarded by Bus.mu.
 type channel struct {
+	keep    bus.Retention
 	head    event.Position
 	entries []bus.Delivery // oldest first; their times are in ID.Time
-	keys    map[string]key
-	used    time.Time // last publish or resume; renews the position
+	used    time.Time      // last publish or resume; renews the position
 }
 
-// key remembers one idempotency key.
-type key struct {
-	id    event.Position
-	print bus.Fingerprint
-	until time.Time
-}
-
-// New makes a bus that keeps history as retention says.
-func New(retention bus.Retention) *Bus {
+// New makes a bus that keeps of each channel what keep says.
+func New(keep bus.Keep) *Bus {
 	b := &Bus{
-		retention: retention,
-		stop:      make(chan struct{}),
-		stopped:   make(chan struct{}),
-		wanted:    make(map[string]bool),
-		channels:  make(map[string]*channel),
+		keep:     keep,
+		stop:     make(chan struct{}),
+		stopped:  make(chan struct{}),
+		wanted:   make(map[string]bool),
+		channels: make(map[string]*channel),
+		keys:     keyring{used: make(map[keyName]usedKey)},
 	}
 	go b.sweepLoop()
 	return b
@@ -99,10 +94,10 @@ func (b *Bus) Publish(_ context.Context, batch []bus.Publication) []bus.Receipt 
 
 func (b *Bus) publish(p *bus.Publication) bus.Receipt {
 	now := time.Now()
-	var c *channel
+	name := keyName{p.Channel, p.Key}
 	if p.Key != "" {
-		c = b.channel(p.Channel, now)
-		if k, ok := c.keys[p.Key]; ok && now.Before(k.until) {
+		b.keys.expire(now)
+		if k, ok := b.keys.used[name]; ok {
 			if k.print != bus.FingerprintOf(p) {
 				return bus.Receipt{Err: bus.ErrKeyReused}
 			}
@@ -112,17 +107,14 @@ func (b *Bus) publish(p *bus.Publication) bus.Receipt {
 	d := bus.Delivery{Event: &event.Event{
 		Channel: p.Channel, Name: p.Name, Data: p.Data, Exclude: p.Exclude,
 	}}
-	if !p.Transient && b.retention.Size > 0 {
-		c = b.channel(p.Channel, now)
+	if !p.Transient && b.keep(p.Channel).Size > 0 {
+		c := b.channel(p.Channel, now)
 		d.Previous = c.head.Tag
 		d.Event.ID = c.next(now)
-		c.append(d, b.retention, now)
+		c.append(d, now)
 	}
 	if p.Key != "" {
-		if c.keys == nil {
-			c.keys = make(map[string]key)
-		}
-		c.keys[p.Key] = key{id: d.Event.ID, print: bus.FingerprintOf(p), until: now.Add(bus.KeyTTL)}
+		b.keys.remember(name, usedKey{id: d.Event.ID, print: bus.FingerprintOf(p), until: now.Add(bus.KeyTTL)})
 	}
 	receivers := 0
 	if b.wanted[p.Channel] {
@@ -135,21 +127,15 @@ func (b *Bus) publish(p *bus.Publication) bus.Receipt {
 // channel returns the channel's history, begun anew if its position is not known.
 func (b *Bus) channel(name string, now time.Time) *channel {
 	c := b.channels[name]
-	if c == nil || b.forgotten(c, now) {
-		var keys map[string]key
-		if c != nil {
-			keys = c.keys
-		}
-		c = &channel{head: event.Position{Time: now.UnixMilli(), Tag: event.NewTag()}, keys: keys}
+	if c == nil || c.forgotten(now) {
+		c = &channel{keep: b.keep(name), head: event.Position{Time: now.UnixMilli(), Tag: event.NewTag()}}
 		b.channels[name] = c
 	}
 	c.used = now
 	return c
 }
 
-func (b *Bus) forgotten(c *channel, now time.Time) bool {
-	return now.Sub(c.used) >= b.retention.PositionTTL
-}
+func (c *channel) forgotten(now time.Time) bool { return now.Sub(c.used) >= c.keep.PositionTTL }
 
 // next returns the position of the next event. Time never steps back, even if
 // the clock does.
@@ -161,18 +147,18 @@ func (c *channel) next(now time.Time) event.Position {
 	}
 }
 
-func (c *channel) append(d bus.Delivery, keep bus.Retention, now time.Time) {
-	c.expire(keep, now)
+func (c *channel) append(d bus.Delivery, now time.Time) {
+	c.expire(now)
 	c.entries = append(c.entries, d)
-	if over := len(c.entries) - keep.Size; over > 0 {
+	if over := len(c.entries) - c.keep.Size; over > 0 {
 		c.drop(over)
 	}
 	c.head = d.Event.ID
 }
 
 // expire drops the entries whose time is over.
-func (c *channel) expire(keep bus.Retention, now time.Time) {
-	oldest := now.Add(-keep.TTL).UnixMilli()
+func (c *channel) expire(now time.Time) {
+	oldest := now.Add(-c.keep.TTL).UnixMilli()
 	n := 0
 	for n < len(c.entries) && c.entries[n].Event.ID.Time <= oldest {
 		n++
@@ -199,7 +185,7 @@ func (b *Bus) Resume(_ context.Context, name string, from bus.From, limit int) (
 	now := time.Now()
 	old := b.channels[name]
 	c := b.channel(name, now)
-	c.expire(b.retention, now)
+	c.expire(now)
 	s := bus.Snapshot{Head: c.head, Created: c != old}
 	if len(c.entries) > 0 {
 		s.Oldest = c.entries[0].Event.ID
@@ -225,6 +211,19 @@ func (c *channel) since(from bus.From, most int) []bus.Delivery {
 // before compares as Redis compares the IDs of stream entries.
 func before(a, b event.Position) bool {
 	return a.Time < b.Time || a.Time == b.Time && a.Offset < b.Offset
+}
+
+// Delete implements bus.Bus.
+func (b *Bus) Delete(_ context.Context, name string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return bus.ErrUnavailable
+	}
+	if c := b.channels[name]; c != nil {
+		c.entries = nil
+	}
+	return nil
 }
 
 // Healthy implements bus.Bus.
@@ -265,14 +264,10 @@ func (b *Bus) sweepLoop() {
 func (b *Bus) sweep(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.keys.expire(now)
 	for name, c := range b.channels {
-		c.expire(b.retention, now)
-		for text, k := range c.keys {
-			if !now.Before(k.until) {
-				delete(c.keys, text)
-			}
-		}
-		if b.forgotten(c, now) && len(c.keys) == 0 {
+		c.expire(now)
+		if c.forgotten(now) {
 			delete(b.channels, name)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 func TestContract(t *testing.T) {
-	bustest.Run(t, func(tb testing.TB, keep bus.Retention) (func() bus.Bus, bool) {
+	bustest.Run(t, func(tb testing.TB, keep bus.Keep) (func() bus.Bus, bool) {
 		return func() bus.Bus {
 			b := membus.New(keep)
 			tb.Cleanup(b.Close)
@@ -23,7 +23,7 @@ func TestContract(t *testing.T) {
 
 func TestTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := membus.New(bus.Retention{Size: 10, TTL: time.Minute, PositionTTL: time.Hour})
+		b := membus.New(bus.Everywhere(bus.Retention{Size: 10, TTL: time.Minute, PositionTTL: time.Hour}))
 		defer b.Close()
 		keyed := bustest.Number("c", 1)
 		keyed.Key = "k"
@@ -59,6 +59,42 @@ func TestTime(t *testing.T) {
 		time.Sleep(2 * time.Hour)
 		if page := bustest.Resume(t, b, "c", bus.FromPosition(third), 10); page.Reset != event.ResetUnknown {
 			t.Errorf("a position older than its TTL: %+v", page)
+		}
+	})
+}
+
+// Of many keys each lives its own ten minutes, and a repeat does not renew it.
+func TestKeysExpireInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := membus.New(bustest.Keep)
+		defer b.Close()
+		publish := func(channel string, n int) bool {
+			p := bustest.Number(channel, n)
+			p.Key = string(p.Data)
+			return bustest.Publish(t, b, p)[0].Duplicate
+		}
+		const keys = 20
+		for n := range keys {
+			if publish("a", n) || publish("b", n) {
+				t.Fatalf("key %d is known before its time", n)
+			}
+			time.Sleep(time.Second)
+		}
+		time.Sleep(bus.KeyTTL - keys*time.Second - time.Millisecond)
+		for n := range keys {
+			if !publish("a", n) || !publish("b", n) {
+				t.Errorf("key %d was forgotten too early", n)
+			}
+		}
+		for n := range keys {
+			time.Sleep(time.Millisecond)
+			if publish("a", n) {
+				t.Errorf("key %d was remembered for too long", n)
+			}
+			time.Sleep(time.Second - time.Millisecond)
+			if n+1 < keys && !publish("b", n+1) {
+				t.Errorf("key %d was forgotten together with an older one", n+1)
+			}
 		}
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"relay/metrics"
 )
@@ -20,6 +21,7 @@ import (
 func TestPageAgrees(t *testing.T) {
 	m := metrics.New()
 	m.RegisterHealth(func() error { return nil })
+	m.RegisterCanaryAge(func() time.Duration { return 0 })
 	m.RegisterVersion("v1")
 	seen := scrapeOf(t, m).families
 	page := readPage(t)

@@ -10,7 +10,7 @@ import (
 // an alert then sees the first refusal, not only the second. A test holds the
 // lists against package event.
 var (
-	transports = []string{"ws", "sse"}
+	transports = []string{"ws", "sse", "poll"}
 
 	closeReasons = []event.Reason{
 		event.ReasonClientClosed,

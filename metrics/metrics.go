@@ -1,5 +1,5 @@
-// Package metrics counts for Prometheus what hub and api report through the
-// small interfaces they declare. It owns the registry and the names of all
+// Package metrics counts for Prometheus what hub, api and redisbus report
+// through the small interfaces they declare. It owns the registry and the names of all
 // metrics; docs/metrics.md lists them for operators, and a test compares.
 // Only cmd/relay imports it.
 //
@@ -18,12 +18,13 @@ import (
 )
 
 // Metrics is a registry and the metrics of one relay. It implements
-// hub.Metrics and api.Metrics.
+// hub.Metrics, api.Metrics and redisbus.Metrics.
 type Metrics struct {
 	registry    *prometheus.Registry
 	connections connections
 	fanout      fanout
 	publish     publish
+	canary      prometheus.Histogram
 }
 
 // New makes the metrics of one relay, in a registry of their own: a program
@@ -41,6 +42,7 @@ func New() *Metrics {
 		connections: newConnections(factory),
 		fanout:      newFanout(factory),
 		publish:     newPublish(factory),
+		canary:      newCanary(factory),
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"relay/event"
 	"relay/hub"
 	"relay/metrics"
+	"relay/redisbus"
 )
 
 var _ hub.Metrics = (*metrics.Metrics)(nil)
@@ -216,4 +217,18 @@ func BenchmarkDelivered(b *testing.B) {
 	for b.Loop() {
 		m.Delivered(10, 1280, 3*time.Millisecond)
 	}
+}
+
+var _ redisbus.Metrics = (*metrics.Metrics)(nil)
+
+func TestCanary(t *testing.T) {
+	m := metrics.New()
+	m.RegisterCanaryAge(func() time.Duration { return 1500 * time.Millisecond })
+	m.CanaryReturned(3 * time.Millisecond)
+	scrapeOf(t, m).expect(t, map[string]string{
+		`relay_canary_age_seconds`:                 "1.5",
+		`relay_canary_seconds_count`:               "1",
+		`relay_canary_seconds_bucket{le="0.0025"}`: "0",
+		`relay_canary_seconds_bucket{le="0.005"}`:  "1",
+	})
 }

@@ -32,7 +32,7 @@ func (b *Bus) Publish(ctx context.Context, batch []bus.Publication) []bus.Receip
 		}
 		return receipts
 	}
-	groups := b.group(batch, receipts)
+	groups := b.group(client, batch, receipts)
 	for attempt := 0; len(groups) > 0; attempt++ {
 		replies := client.DoMulti(ctx, commands(client, groups)...)
 		var again []*group
@@ -71,18 +71,19 @@ type group struct {
 
 // group sorts a batch by channel, keeping the order within each. A
 // publication that cannot be encoded is answered at once.
-func (b *Bus) group(batch []bus.Publication, receipts []bus.Receipt) []*group {
+func (b *Bus) group(client rueidis.Client, batch []bus.Publication, receipts []bus.Receipt) []*group {
 	var groups []*group
-	// While this relay cannot hear, its own clients would never get an event
-	// that history does not keep, and the answer must not say that they did.
-	// What is kept they get when it hears again.
-	deaf := b.listener.healthy()
 	byChannel := make(map[string]*group, min(len(batch), 16))
 	for i := range batch {
 		p := &batch[i]
-		if deaf != nil && b.transient(p) {
-			receipts[i].Err = fmt.Errorf("%w for events without history: %w", bus.ErrUnavailable, deaf)
-			continue
+		if b.transient(p) {
+			// While this relay cannot hear, its own clients would never get an
+			// event that history does not keep, and the answer must not say that
+			// they did. What is kept they get when it hears again.
+			if deaf := b.listener.deafTo(p.Channel); deaf != nil {
+				receipts[i].Err = fmt.Errorf("%w for events without history: %w", bus.ErrUnavailable, deaf)
+				continue
+			}
 		}
 		text, err := encodeBody(p)
 		if err != nil {
@@ -91,7 +92,7 @@ func (b *Bus) group(batch []bus.Publication, receipts []bus.Receipt) []*group {
 		}
 		g := byChannel[p.Channel]
 		if g == nil {
-			g = b.newGroup(p.Channel)
+			g = b.newGroup(client, p.Channel)
 			byChannel[p.Channel] = g
 			groups = append(groups, g)
 		}
@@ -111,7 +112,7 @@ func (b *Bus) note(err error) {
 
 // transient reports whether history does not keep a publication.
 func (b *Bus) transient(p *bus.Publication) bool {
-	return p.Transient || b.options.Retention.Size == 0
+	return p.Transient || b.options.Retention(p.Channel).Size == 0
 }
 
 // plain reports whether PUBLISH alone will do: one event, nothing to keep.
@@ -119,13 +120,13 @@ func (b *Bus) transient(p *bus.Publication) bool {
 func (g *group) plain() bool { return len(g.items) == 1 && !g.kept }
 
 // newGroup begins the arguments of the script: two keys, six arguments.
-func (b *Bus) newGroup(channel string) *group {
-	keep := b.options.Retention
+func (b *Bus) newGroup(client rueidis.Client, channel string) *group {
+	keep := b.options.Retention(channel)
 	return &group{
 		keys: []string{b.stream(channel), b.head(channel)},
 		args: []string{
 			strconv.Itoa(keep.Size), milliseconds(keep.TTL), milliseconds(keep.PositionTTL), milliseconds(bus.KeyTTL),
-			"PUBLISH", event.NewTag().String(),
+			announces(client), event.NewTag().String(),
 		},
 	}
 }
@@ -152,7 +153,7 @@ func commands(client rueidis.Client, groups []*group) []rueidis.Completed {
 	list := make([]rueidis.Completed, len(groups))
 	for i, g := range groups {
 		if g.plain() {
-			list[i] = client.B().Publish().Channel(g.keys[0]).Message(g.args[len(g.args)-1]).Build()
+			list[i] = announcement(client, g.keys[0], g.args[len(g.args)-1])
 		} else {
 			list[i] = publishScript.command(client, g.full, g.keys, g.args)
 		}

@@ -1,6 +1,7 @@
 // Package redisbus carries events over Redis and keeps their history there:
 // one script appends, advances the channel's head and publishes; a subscriber
-// connection hears the channels this relay wants, each by its exact name.
+// connection hears the channels this relay wants, each by its exact name. In a
+// Cluster there is one to each master, and pub/sub is sharded.
 //
 // For a channel c and the prefix "relay:" Redis holds
 //
@@ -27,6 +28,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"relay/bus"
+	"relay/event"
 )
 
 // Options configure a Bus.
@@ -39,10 +41,12 @@ type Options struct {
 	Fresh func() string
 	// Prefix stands before every name in Redis. A database other than 0
 	// becomes part of it: pub/sub knows no databases.
-	Prefix    string
-	Retention bus.Retention
+	Prefix string
+	// Retention says what is kept of each channel. Required.
+	Retention bus.Keep
 	// MaxEventBytes bounds the data of events that other Redis clients publish.
 	MaxEventBytes int
+	Metrics       Metrics // may be nil
 	Log           *slog.Logger
 }
 
@@ -52,6 +56,8 @@ type Bus struct {
 	options  Options
 	client   rueidis.ClientOption
 	prefix   string
+	canary   string    // what the names of this relay's canary channels begin with
+	started  time.Time // what canaries count from
 	ctx      context.Context
 	cancel   context.CancelFunc
 	tasks    sync.WaitGroup
@@ -71,6 +77,8 @@ const (
 	dialTimeout = 2 * time.Second
 	// commandTimeout ends a connection whose server has stopped answering.
 	commandTimeout = 5 * time.Second
+	// maxRedirections is how many nodes may send one command elsewhere.
+	maxRedirections = 4
 	// connectPause is the longest pause between attempts to reach Redis.
 	connectPause = time.Second
 )
@@ -91,18 +99,27 @@ func Open(options Options) (*Bus, error) {
 	client.AlwaysPipelining = true
 	client.ClientName = "relay"
 	if client.Sentinel.MasterSet != "" {
-		client.Sentinel.TopologyRefreshInterval = 5 * time.Second
+		client.Sentinel.TopologyRefreshInterval = topologyRefresh
 	}
+	client.ClusterOption.ShardsRefreshInterval = topologyRefresh
+	// Two nodes that disagree about a slot may send a command to and fro; the
+	// driver does not pause between, Publish does.
+	client.ClusterOption.MaxMovedRedirections = maxRedirections
 	if options.Fresh != nil {
 		client.AuthCredentialsFn = credentials(options.Fresh)
 	}
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
+	if options.Metrics == nil {
+		options.Metrics = noMetrics{}
+	}
 	b := &Bus{
 		options:  options,
 		client:   client,
 		prefix:   prefixFor(options.Prefix, client.SelectDB),
+		canary:   "_canary." + event.NewTag().String() + event.NewTag().String() + ".",
+		started:  time.Now(),
 		complain: rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		trouble:  errors.New("the first connection to Redis is still being made"),
 	}
@@ -143,11 +160,12 @@ func (b *Bus) Attach(r bus.Receiver) {
 // run connects for the first time, then hears until the bus is closed.
 func (b *Bus) run() {
 	for attempt := 0; ; attempt++ {
-		client, err := b.connect()
+		client, err := rueidis.NewClient(b.client)
 		if err == nil {
 			b.conn.Store(&client)
 			b.options.Log.Info("connected to Redis")
-			break
+			b.listener.run(b.ctx, client)
+			return
 		}
 		b.mu.Lock()
 		first := attempt == 0 || b.trouble.Error() != err.Error()
@@ -160,19 +178,6 @@ func (b *Bus) run() {
 			return
 		}
 	}
-	b.listener.run(b.ctx)
-}
-
-func (b *Bus) connect() (rueidis.Client, error) {
-	client, err := rueidis.NewClient(b.client)
-	if err != nil {
-		return nil, err
-	}
-	if client.Mode() == rueidis.ClientModeCluster {
-		client.Close()
-		return nil, errors.New("the server is a Redis Cluster, which this version does not support; use a standalone server or Sentinel")
-	}
-	return client, nil
 }
 
 // redis returns the client, or ErrUnavailable with the reason.

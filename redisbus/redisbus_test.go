@@ -3,6 +3,7 @@ package redisbus_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"regexp"
@@ -21,13 +22,21 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// Most of the tests that run beside each other wait for Redis to notice
+	// something; they take no processor for that.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
 	goleak.VerifyTestMain(m,
 		// The driver sleeps out a delay of up to a second before it may look
 		// for the servers again, even when its client is closed meanwhile.
-		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"))
+		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"),
+		// And waits five seconds before it closes connections to nodes that left.
+		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient)._refresh.func2"))
 }
 
-func open(tb testing.TB, server *redistest.Server, prefix string, keep bus.Retention) bus.Bus {
+func open(tb testing.TB, server interface{ URL() string }, prefix string, keep bus.Keep) bus.Bus {
 	tb.Helper()
 	b, err := redisbus.Open(redisbus.Options{
 		URL: server.URL(), Prefix: prefix, Retention: keep, MaxEventBytes: 64 << 10,
@@ -42,7 +51,7 @@ func open(tb testing.TB, server *redistest.Server, prefix string, keep bus.Reten
 func TestContract(t *testing.T) {
 	server := redistest.Start(t)
 	n := 0
-	bustest.Run(t, func(tb testing.TB, keep bus.Retention) (func() bus.Bus, bool) {
+	bustest.Run(t, func(tb testing.TB, keep bus.Keep) (func() bus.Bus, bool) {
 		n++
 		prefix := fmt.Sprintf("test%d:", n)
 		return func() bus.Bus { return open(tb, server, prefix, keep) }, true
@@ -191,7 +200,7 @@ func TestScriptsAreForgotten(t *testing.T) {
 
 func TestRefusedChannel(t *testing.T) {
 	server := redistest.Start(t)
-	server.Do("ACL", "SETUSER", "app", "on", ">secret", "+@all", "~*", "resetchannels", "&relay:ok*")
+	server.Do("ACL", "SETUSER", "app", "on", ">secret", "+@all", "~*", "resetchannels", "&relay:ok*", "&relay:_canary.*")
 	b, err := redisbus.Open(redisbus.Options{
 		URL: "redis://app:secret@" + server.Addr, Prefix: "relay:", Retention: bustest.Keep, MaxEventBytes: 1 << 10,
 	})
@@ -259,7 +268,7 @@ func TestCredentialsCanChange(t *testing.T) {
 // history that nobody hears would look published to a retry.
 func TestNothingIsKeptThatCannotBeAnnounced(t *testing.T) {
 	server := redistest.Start(t)
-	server.Do("ACL", "SETUSER", "app", "on", ">secret", "+@all", "-publish", "~*", "&*")
+	server.Do("ACL", "SETUSER", "app", "on", ">secret", "+@all", "~*", "&*")
 	b, err := redisbus.Open(redisbus.Options{URL: "redis://app:secret@" + server.Addr, Prefix: "relay:", Retention: bustest.Keep, MaxEventBytes: 1 << 10})
 	if err != nil {
 		t.Fatal(err)
@@ -267,6 +276,7 @@ func TestNothingIsKeptThatCannotBeAnnounced(t *testing.T) {
 	t.Cleanup(b.Close)
 	bustest.NewEar(b)
 	bustest.AwaitHealthy(t, b)
+	server.Do("ACL", "SETUSER", "app", "-publish")
 	if r := b.Publish(context.Background(), []bus.Publication{bustest.Number("c", 1)})[0]; r.Err == nil || !strings.Contains(r.Err.Error(), "NOPERM") {
 		t.Errorf("%+v", r)
 	}
@@ -397,6 +407,9 @@ func TestDocumentedPermissionsSuffice(t *testing.T) {
 	bustest.Publish(t, b, quick)
 	ear.Heard(t, "c", 2)
 	bustest.Resume(t, b, "c", bus.FromStart(), 10)
+	if err := b.Delete(t.Context(), "c"); err != nil {
+		t.Error(err)
+	}
 	b.Unlisten("c")
 	ear.Listen(t, b, "d")
 	if out := server.Do("ACL", "LOG"); out != "*0" {

@@ -26,7 +26,7 @@ func (b *Bus) Resume(ctx context.Context, channel string, from bus.From, limit i
 	}
 	keys := []string{b.stream(channel), b.head(channel)}
 	args := []string{
-		milliseconds(b.options.Retention.PositionTTL), event.NewTag().String(),
+		milliseconds(b.options.Retention(channel).PositionTTL), event.NewTag().String(),
 		entryFrom(from), strconv.Itoa(bus.SnapshotSize(limit)),
 	}
 	reply := client.Do(ctx, resumeScript.command(client, false, keys, args))

@@ -18,10 +18,14 @@ import (
 // Open makes a bus with nothing in it yet, for one test. Several calls within
 // one test return buses that see each other's events, if the kind of bus can
 // do that; else shared is false.
-type Open func(tb testing.TB, keep bus.Retention) (open func() bus.Bus, shared bool)
+type Open func(tb testing.TB, keep bus.Keep) (open func() bus.Bus, shared bool)
 
-// Keep is the retention that most cases use.
-var Keep = bus.Retention{Size: 100, TTL: time.Minute, PositionTTL: time.Hour}
+// Keep is what most cases keep of every channel.
+var Keep = keepLast(100)
+
+func keepLast(size int) bus.Keep {
+	return bus.Everywhere(bus.Retention{Size: size, TTL: time.Minute, PositionTTL: time.Hour})
+}
 
 // Run runs the contract.
 func Run(t *testing.T, open Open) {
@@ -38,6 +42,8 @@ func Run(t *testing.T, open Open) {
 		{"resume", testResume},
 		{"resume in pages", testPages},
 		{"history is trimmed", testTrim},
+		{"each channel its own history", testKeep},
+		{"history is deleted", testDelete},
 		{"channels do not mix", testChannels},
 		{"odd channel names", testNames},
 		{"exclude travels", testExclude},
@@ -212,7 +218,7 @@ func AwaitHealthy(tb testing.TB, b bus.Bus) {
 	}
 }
 
-func start(t *testing.T, open Open, keep bus.Retention) (bus.Bus, *Ear) {
+func start(t *testing.T, open Open, keep bus.Keep) (bus.Bus, *Ear) {
 	t.Helper()
 	next, _ := open(t, keep)
 	b := next()
@@ -309,7 +315,7 @@ func testTransient(t *testing.T, open Open) {
 }
 
 func testNoHistory(t *testing.T, open Open) {
-	b, ear := start(t, open, bus.Retention{Size: 0, TTL: time.Minute, PositionTTL: time.Hour})
+	b, ear := start(t, open, keepLast(0))
 	ear.Listen(t, b, "c")
 	r := Publish(t, b, Number("c", 1), Number("c", 2), Number("d", 1))
 	for i := range r {
@@ -420,9 +426,7 @@ func testPages(t *testing.T, open Open) {
 }
 
 func testTrim(t *testing.T, open Open) {
-	keep := Keep
-	keep.Size = 10
-	b, _ := start(t, open, keep)
+	b, _ := start(t, open, keepLast(10))
 	first := Publish(t, b, Number("c", 0))[0].ID
 	// Redis trims in blocks of 100 entries; 1000 is far beyond any slack.
 	var batch []bus.Publication
@@ -530,7 +534,7 @@ func testUnlisten(t *testing.T, open Open) {
 }
 
 func testConcurrent(t *testing.T, open Open) {
-	next, shared := open(t, bus.Retention{Size: 1000, TTL: time.Minute, PositionTTL: time.Hour})
+	next, shared := open(t, keepLast(1000))
 	buses := []bus.Bus{next()}
 	if shared {
 		buses = append(buses, next())
@@ -609,6 +613,9 @@ func testClosed(t *testing.T, open Open) {
 	}
 	if b.Healthy() == nil {
 		t.Error("a closed bus says that it is healthy")
+	}
+	if b.Delete(context.Background(), "c") == nil {
+		t.Error("a closed bus deleted history")
 	}
 	b.Listen("c") // must not panic
 }

@@ -57,7 +57,7 @@ func newRelay(cfg *config.Config, log *slog.Logger) (r *relay, err error) {
 }
 
 func newBus(cfg *config.Config, log *slog.Logger) (bus.Bus, error) {
-	keep := bus.Retention{Size: cfg.HistorySize, TTL: cfg.HistoryTTL, PositionTTL: cfg.PositionTTL}
+	keep := func(channel string) bus.Retention { return bus.Retention(cfg.Retention(channel)) }
 	if !cfg.RedisURL.IsSet() {
 		return membus.New(keep), nil
 	}

@@ -13,6 +13,7 @@ import (
 	"relay/hostport"
 	"relay/problem"
 	"relay/transport/handshake"
+	"relay/transport/poll"
 	"relay/transport/sse"
 	"relay/transport/ws"
 )
@@ -27,6 +28,9 @@ func (r *relay) publicRoutes(policy *handshake.Policy, app *api.API) http.Handle
 	}))
 	mux.Handle(cfg.PublicPath+"/v1/sse", sse.Handler(sse.Options{
 		Hub: r.hub, Policy: policy, QueueBytes: cfg.QueueBytes, Log: r.log,
+	}))
+	mux.Handle(cfg.PublicPath+"/v1/poll", poll.Handler(poll.Options{
+		Hub: r.hub, Policy: policy, AnswerBytes: cfg.QueueBytes, Log: r.log,
 	}))
 	if cfg.Console {
 		if cfg.ConsolePublish {
@@ -47,7 +51,7 @@ func (r *relay) publicRoutes(policy *handshake.Policy, app *api.API) http.Handle
 
 func notFound(w http.ResponseWriter, req *http.Request) {
 	problem.New(http.StatusNotFound, event.CodeNotFound,
-		"Nothing is here. Clients use /v1/ws or /v1/sse below the public path; publishers POST /v1/events on the api listener.").Write(w)
+		"Nothing is here. Clients use /v1/ws, /v1/sse or /v1/poll below the public path; publishers POST /v1/events on the api listener.").Write(w)
 }
 
 // opsRoutes are for whoever runs the relay.

@@ -32,11 +32,12 @@ var house = []floor{
 		"transport/outbox":    "event",
 	}},
 	{"doors", rooms{
-		"api":           "hub bus auth problem event hostport",
-		"client":        "event",
-		"console":       "problem event",
-		"transport/sse": "transport/handshake transport/native transport/outbox hub auth problem event",
-		"transport/ws":  "transport/handshake transport/native transport/outbox hub auth problem event",
+		"api":            "hub bus auth problem event hostport",
+		"client":         "event",
+		"console":        "problem event",
+		"transport/poll": "transport/handshake transport/native hub auth problem event",
+		"transport/sse":  "transport/handshake transport/native transport/outbox hub auth problem event",
+		"transport/ws":   "transport/handshake transport/native transport/outbox hub auth problem event",
 	}},
 	{"what the program's rooms share", rooms{
 		"cmd/relay/internal/suggest": "",

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"relay/tests/browsertest"
+	"relay/tests/redistest"
 	"relay/tests/relaytest"
 )
 
@@ -86,22 +87,47 @@ func TestPlainWebSocketAndEventSource(t *testing.T) {
 	tab.Wait(`seen.closed === "1001 draining" && seen.sse.some(f => f.type === "goodbye")`)
 }
 
-// An EventSource lives through a restart of the relay without a line of code.
-func TestEventSourceComesBack(t *testing.T) {
-	first := relaytest.Start(t)
-	tab := page(t)
-	browsertest.Eval[bool](tab, fmt.Sprintf(`(() => {
-		window.frames_ = [];
-		new EventSource(%q + "/v1/sse?channel=a").onmessage = (m) => frames_.push(JSON.parse(m.data));
+// An EventSource, and the example with a WebSocket, live through a restart of
+// their relay and get what was published meanwhile through another one.
+func TestBrowsersResume(t *testing.T) {
+	redis := redistest.Start(t)
+	env := "RELAY_REDIS_URL=" + redis.URL()
+	first, other := relaytest.Start(t, env), relaytest.Start(t, env)
+	plain := page(t)
+	browsertest.Eval[bool](plain, fmt.Sprintf(`(() => {
+		window.seen = [];
+		new EventSource(%q + "/v1/sse?channel=a").onmessage = (m) => seen.push(JSON.parse(m.data));
 		return true;
 	})()`, first.PublicURL))
-	tab.Wait(`frames_.some(f => f.type === "subscribed")`)
+	files := httptest.NewServer(http.FileServer(http.Dir("../../examples/browser")))
+	t.Cleanup(files.Close)
+	example := chromium.Open(t, files.URL+"/websocket.html?channel=a&relay="+first.PublicURL)
+	plain.Wait(`seen.some(f => f.type === "subscribed")`)
+	example.Wait(`document.body.innerText.includes("subscribed")`)
+	first.Publish(t, `{"channel":"a","event":"before","data":0}`)
+	plain.Wait(`seen.some(f => f.event === "before")`)
+	example.Wait(`document.body.innerText.includes("before")`)
+
 	first.Signal(syscall.SIGTERM)
 	first.Wait()
-	second := relaytest.Start(t, "RELAY_PUBLIC_ADDR="+strings.TrimPrefix(first.PublicURL, "http://"))
-	tab.Wait(`frames_.filter(f => f.type === "subscribed").length === 2`)
-	second.Publish(t, `{"channel":"a","event":"after","data":1}`)
-	tab.Wait(`frames_.some(f => f.event === "after")`)
+	for n := range 5 {
+		other.Publish(t, fmt.Sprintf(`{"channel":"a","event":"meanwhile","data":%d}`, n))
+	}
+	again := relaytest.Start(t, env, "RELAY_PUBLIC_ADDR="+strings.TrimPrefix(first.PublicURL, "http://"))
+	plain.Wait(`seen.filter(f => f.event === "meanwhile").length === 5`)
+	again.Publish(t, `{"channel":"a","event":"after","data":0}`)
+	plain.Wait(`seen.some(f => f.event === "after")`)
+	example.Wait(`document.body.innerText.includes("after")`)
+	if got := browsertest.Eval[string](plain, `seen.filter(f => f.type === "event").map(f => f.event + f.data).join(" ")`); got !=
+		"before0 meanwhile0 meanwhile1 meanwhile2 meanwhile3 meanwhile4 after0" {
+		t.Errorf("the EventSource saw %s", got)
+	}
+	if got := browsertest.Eval[int](example, `document.body.innerText.split("meanwhile").length - 1`); got != 5 {
+		t.Errorf("the example saw %d of 5 events", got)
+	}
+	if browsertest.Eval[bool](plain, `seen.some(f => f.type === "reset")`) {
+		t.Error("a reset without cause")
+	}
 }
 
 func TestExamplePages(t *testing.T) {

@@ -5,9 +5,11 @@ package redistest
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,9 +19,10 @@ import (
 type Server struct {
 	Addr string
 
-	tb   testing.TB
-	args []string
-	cmd  *exec.Cmd
+	tb     testing.TB
+	config string // file; empty for none
+	args   []string
+	cmd    *exec.Cmd
 }
 
 // Start runs redis-server with extra arguments ("--maxmemory", "1mb") until
@@ -43,11 +46,14 @@ func (s *Server) Restart() {
 		s.tb.Fatal("redis-server is not installed; `make setup` installs it")
 	}
 	_, port, _ := net.SplitHostPort(s.Addr)
-	args := append([]string{
+	args := []string{
 		"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
 		"--dir", s.tb.TempDir(), "--daemonize", "no",
-	}, s.args...)
-	cmd := exec.Command(path, args...)
+	}
+	if s.config != "" {
+		args = append([]string{s.config}, args...)
+	}
+	cmd := exec.Command(path, append(args, s.args...)...)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		s.tb.Fatalf("redis-server: %v", err)
@@ -87,8 +93,11 @@ func (s *Server) Signal(sig os.Signal) {
 	}
 }
 
+// Running reports whether the server was started and not stopped.
+func (s *Server) Running() bool { return s.cmd != nil }
+
 // Do sends one command over a connection of its own and returns the first
-// line of the reply, as on the wire (or, for a bulk string, its text).
+// line of the reply, as on the wire (or, for a bulk string, its first line).
 func (s *Server) Do(args ...string) string {
 	s.tb.Helper()
 	reply, err := s.Try(args...)
@@ -100,31 +109,65 @@ func (s *Server) Do(args ...string) string {
 
 // Try is Do for a server that may not answer.
 func (s *Server) Try(args ...string) (string, error) {
-	conn, err := net.DialTimeout("tcp", s.Addr, 5*time.Second)
+	conn, r, err := s.send(10*time.Second, args)
 	if err != nil {
 		return "", err
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	line, err := readLine(r)
+	if err == nil && strings.HasPrefix(line, "$") && line != "$-1" {
+		return readLine(r)
+	}
+	return line, err
+}
+
+// Text is Try for all lines of a bulk string, or of the first one in an array
+// (empty for an empty array).
+func (s *Server) Text(args ...string) (string, error) {
+	conn, r, err := s.send(2*time.Second, args)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	line, err := readLine(r)
+	if err == nil && strings.HasPrefix(line, "*") && line != "*0" {
+		line, err = readLine(r)
+	}
+	if err != nil || line == "*0" {
+		return "", err
+	}
+	size, isBulk := strings.CutPrefix(line, "$")
+	n, err := strconv.Atoi(size)
+	if !isBulk || err != nil || n < 0 {
+		return "", fmt.Errorf("redis %v: %s", args, line)
+	}
+	text := make([]byte, n)
+	_, err = io.ReadFull(r, text)
+	return string(text), err
+}
+
+// send opens a connection and sends one command.
+func (s *Server) send(patience time.Duration, args []string) (net.Conn, *bufio.Reader, error) {
+	conn, err := net.DialTimeout("tcp", s.Addr, patience)
+	if err != nil {
+		return nil, nil, err
+	}
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	var b strings.Builder
 	fmt.Fprintf(&b, "*%d\r\n", len(args))
 	for _, a := range args {
 		fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(a), a)
 	}
 	if _, err := conn.Write([]byte(b.String())); err != nil {
-		return "", err
+		_ = conn.Close()
+		return nil, nil, err
 	}
-	r := bufio.NewReader(conn)
+	return conn, bufio.NewReader(conn), nil
+}
+
+func readLine(r *bufio.Reader) (string, error) {
 	line, err := r.ReadString('\n')
-	if err != nil {
-		return "", err
-	}
-	line = strings.TrimRight(line, "\r\n")
-	if strings.HasPrefix(line, "$") && line != "$-1" {
-		text, err := r.ReadString('\n')
-		return strings.TrimRight(text, "\r\n"), err
-	}
-	return line, nil
+	return strings.TrimRight(line, "\r\n"), err
 }
 
 // FreeAddr is a loopback address on which nothing listens.

@@ -72,6 +72,11 @@ func TestEveryOperation(t *testing.T) {
 		{open.APIURL, "POST", "/v1/events", number("a", 1), []string{"Origin: http://localhost"}, 403},
 		{open.APIURL, "GET", "/v1/channels/a", "", nil, 200},
 		{open.APIURL, "GET", "/v1/channels/r%C3%A4ume%2F1", "", nil, 200},
+		{open.APIURL, "GET", "/v1/channels/a/events", "", nil, 200},
+		{open.APIURL, "GET", "/v1/channels/r%C3%A4ume%2F1/events?limit=1", "", nil, 200},
+		{open.APIURL, "GET", "/v1/channels/a/events?since=yesterday", "", nil, 400},
+		{open.APIURL, "DELETE", "/v1/channels/a/events", "", nil, 204},
+		{guarded.APIURL, "DELETE", "/v1/channels/a/events", "", nil, 401},
 		{open.APIURL, "POST", "/v1/disconnect", `{"user":"alice"}`, nil, 200},
 		{open.APIURL, "POST", "/v1/tokens", `{"user":"alice","subscribe":["a"]}`, nil, 501},
 		{guarded.APIURL, "POST", "/v1/tokens", `{"user":"alice","subscribe":["a"]}`, []string{key}, 200},
@@ -83,6 +88,11 @@ func TestEveryOperation(t *testing.T) {
 		{guarded.PublicURL, "GET", "/v1/sse?channel=a", "", nil, 401},
 		{guarded.PublicURL, "GET", "/v1/sse?channel=b&token=" + token, "", nil, 403},
 		{guarded.PublicURL, "GET", "/v1/sse", "", nil, 400},
+		{open.PublicURL, "GET", "/v1/poll?channel=a", "", nil, 200},
+		{open.PublicURL, "GET", "/v1/poll?channel=a&since=start", "", nil, 200},
+		{open.PublicURL, "GET", "/v1/poll?channel=a&wait=1h", "", nil, 400},
+		{guarded.PublicURL, "GET", "/v1/poll?channel=a", "", nil, 401},
+		{guarded.PublicURL, "GET", "/v1/poll?channel=b&token=" + token, "", nil, 403},
 		{open.PublicURL, "POST", "/console/events", number("a", 1), []string{"Origin: " + open.PublicURL}, 200},
 		{open.PublicURL, "POST", "/console/events", number("a", 1), []string{"Origin: http://evil.example"}, 403},
 		{open.PublicURL, "POST", "/console/events", number("a", 1), nil, 403},
@@ -96,8 +106,9 @@ func TestEveryOperation(t *testing.T) {
 			t.Errorf("%s %s: %d, want %d\n%s", c.method, c.path, x.Status, c.status, x.Body)
 		}
 		path, _, _ := strings.Cut(c.path, "?")
-		if strings.HasPrefix(path, "/v1/channels/") {
-			path = "/v1/channels/{channel}"
+		if rest, ok := strings.CutPrefix(path, "/v1/channels/"); ok {
+			_, rest, _ = strings.Cut(rest, "/")
+			path = strings.TrimSuffix("/v1/channels/{channel}/"+rest, "/")
 		}
 		asked[c.method+" "+path] = true
 	}

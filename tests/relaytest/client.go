@@ -28,6 +28,7 @@ type Frame struct {
 	Message      string          `json:"message"`
 	Code         string          `json:"code"`
 	ReconnectIn  int             `json:"reconnect_in_ms"`
+	Recovered    *bool           `json:"recovered"`
 	Ref          json.RawMessage `json:"ref"`
 
 	// Text is the frame as it came.
@@ -173,9 +174,19 @@ type SSE struct {
 // EventStream asks for /v1/sse?query.
 func (r *Relay) EventStream(tb testing.TB, query string, headers ...string) *SSE {
 	tb.Helper()
-	req, err := http.NewRequest("GET", r.PublicURL+"/v1/sse?"+query, nil)
+	s, err := r.TryEventStream(query, headers...)
 	if err != nil {
 		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = s.body.Close() })
+	return s
+}
+
+// TryEventStream is EventStream for requests that may fail.
+func (r *Relay) TryEventStream(query string, headers ...string) (*SSE, error) {
+	req, err := http.NewRequest("GET", r.PublicURL+"/v1/sse?"+query, nil)
+	if err != nil {
+		return nil, err
 	}
 	for _, line := range headers {
 		name, value, _ := strings.Cut(line, ": ")
@@ -183,17 +194,16 @@ func (r *Relay) EventStream(tb testing.TB, query string, headers ...string) *SSE
 	}
 	res, err := (&http.Client{}).Do(req)
 	if err != nil {
-		tb.Fatal(err)
+		return nil, err
 	}
-	tb.Cleanup(func() { _ = res.Body.Close() })
 	s := &SSE{Status: res.StatusCode, Header: res.Header, body: res.Body, frames: make(chan Frame, 1<<16), ended: make(chan error, 1)}
 	if res.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(res.Body)
 		s.Body = string(text)
-		return s
+		return s, nil
 	}
 	go s.run()
-	return s
+	return s, nil
 }
 
 func (s *SSE) run() {

@@ -70,6 +70,13 @@ func (o *Outbox) Send(head, body []byte) bool {
 	return true
 }
 
+// Ready implements hub.Sink: past events take up to half of the limit.
+func (o *Outbox) Ready(size int) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.bytes == 0 || o.bytes+size <= o.limit/2
+}
+
 // Close implements hub.Sink.
 func (o *Outbox) Close(reason event.Reason, text string, last []byte) {
 	o.mu.Lock()
@@ -135,8 +142,9 @@ func (o *Outbox) Take() (frames []Frame, end *End) {
 	return frames, o.end
 }
 
-// Done says that frames have left for the client.
-func (o *Outbox) Done(frames []Frame) {
+// Done says that frames have left for the client, and reports whether nothing
+// waits any more.
+func (o *Outbox) Done(frames []Frame) (drained bool) {
 	size := 0
 	for _, f := range frames {
 		size += f.size()
@@ -147,6 +155,7 @@ func (o *Outbox) Done(frames []Frame) {
 	if o.bytes <= o.limit {
 		o.calm()
 	}
+	return o.bytes == 0
 }
 
 func (f Frame) size() int { return len(f.Head) + len(f.Body) }

@@ -10,13 +10,11 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"slices"
 	"strconv"
 	"time"
 
 	"relay/event"
 	"relay/hub"
-	"relay/problem"
 	"relay/transport/handshake"
 	"relay/transport/native"
 	"relay/transport/outbox"
@@ -57,7 +55,7 @@ type door struct {
 // a status other than 200, so statuses are for what will not pass by itself;
 // what will (a drain, a full relay) is said in the stream.
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	access, query, p := d.handshake(w, r)
+	access, query, p := d.Policy.Enter(r, min(MaxChannels, d.Hub.MaxChannels()))
 	if p != nil {
 		d.Log.Debug("a client was refused", "transport", "sse", "url", handshake.RedactedURL(r), "detail", p.Detail)
 		p.Write(w)
@@ -74,40 +72,23 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.turnAway(d.format, err)
 		return
 	}
+	since := hub.ParseSince(lastSeen(r, query), query.Channels)
 	var requests []hub.Request
-	for _, channel := range query.Channels {
-		requests = append(requests, hub.Request{Channel: channel})
+	for i, channel := range query.Channels {
+		requests = append(requests, hub.Request{Channel: channel, Since: since[i]})
 	}
 	s.conn = conn
 	conn.Subscribe(requests...)
 	conn.Gone(s.run(d.Hub.PingInterval()))
 }
 
-// handshake finds out who the client is and what it may have.
-func (d *door) handshake(w http.ResponseWriter, r *http.Request) (handshake.Access, handshake.Query, *problem.Problem) {
-	var access handshake.Access
-	if r.Method != http.MethodGet {
-		w.Header().Set("Allow", "GET, OPTIONS")
-		return access, handshake.Query{}, problem.New(http.StatusMethodNotAllowed, event.CodeMethodNotAllowed, "a stream is asked for with GET")
+// lastSeen is where the client wants to go on. Last-Event-ID beats the query:
+// a browser that reconnects repeats the address it began with.
+func lastSeen(r *http.Request, query handshake.Query) []string {
+	if id := r.Header.Get("Last-Event-ID"); id != "" {
+		return []string{id}
 	}
-	query, p := handshake.ParseQuery(r, min(MaxChannels, d.Hub.MaxChannels()))
-	if p != nil {
-		return access, query, p
-	}
-	if len(query.Channels) == 0 {
-		return access, query, problem.New(http.StatusBadRequest, event.CodeInvalidRequest,
-			"name at least one channel in the query: /v1/sse?channel=demo")
-	}
-	if access, p = d.Policy.Authenticate(r); p != nil {
-		return access, query, p
-	}
-	if slices.ContainsFunc(query.Channels, access.Grant.Allows) {
-		return access, query, nil
-	}
-	if d.Policy.TakesTokens() && !access.Presented {
-		return access, query, handshake.MissingToken()
-	}
-	return access, query, problem.New(http.StatusForbidden, event.CodeForbidden, "none of the channels asked for is allowed")
+	return query.Since
 }
 
 // stream is one response. The handler's goroutine writes it.
@@ -128,6 +109,9 @@ func (s *stream) tooSlow() {
 
 // Send implements hub.Sink.
 func (s *stream) Send(head, body []byte) bool { return s.out.Send(head, body) }
+
+// Ready implements hub.Sink.
+func (s *stream) Ready(size int) bool { return s.out.Ready(size) }
 
 // Close implements hub.Sink. A client that does not read cannot hold it up.
 func (s *stream) Close(reason event.Reason, text string, last []byte) {
@@ -192,7 +176,9 @@ func (s *stream) run(interval time.Duration) event.Reason {
 			}
 			return event.ReasonConnectionLost
 		}
-		s.out.Done(frames)
+		if s.out.Done(frames) {
+			s.conn.Drained()
+		}
 		if end != nil {
 			return end.Reason
 		}
@@ -224,6 +210,9 @@ type streamFormat struct{}
 func (streamFormat) Transport() string { return "sse" }
 
 func (streamFormat) Encode(f *hub.Frame) []byte {
+	if f.Type == hub.FrameLive {
+		return nil
+	}
 	b := make([]byte, 0, native.SizeHint(f)+len("data: \n\n"))
 	if f.Type == hub.FrameGoodbye && f.ReconnectIn > 0 {
 		b = append(b, "retry: "...)

@@ -72,6 +72,9 @@ func (s *session) tooSlow() {
 // Send implements hub.Sink.
 func (s *session) Send(head, body []byte) bool { return s.out.Send(head, body) }
 
+// Ready implements hub.Sink.
+func (s *session) Ready(size int) bool { return s.out.Ready(size) }
+
 // Close implements hub.Sink. A client that does not read cannot hold it up.
 func (s *session) Close(reason event.Reason, text string, last []byte) {
 	s.out.Close(reason, text, last)
@@ -124,12 +127,14 @@ func (s *session) serve(access handshake.Access, query handshake.Query) {
 func (s *session) begin(access handshake.Access, query handshake.Query) {
 	waits := s.door.Policy.TakesTokens() && !access.Presented
 	var now []hub.Request
-	for _, channel := range query.Channels {
+	since := hub.ParseSince(query.Since, query.Channels)
+	for i, channel := range query.Channels {
+		request := hub.Request{Channel: channel, Since: since[i]}
 		if waits && !access.Grant.Allows(channel) {
-			s.deferred = append(s.deferred, hub.Request{Channel: channel})
+			s.deferred = append(s.deferred, request)
 			continue
 		}
-		now = append(now, hub.Request{Channel: channel})
+		now = append(now, request)
 	}
 	if taken := s.conn.Subscribe(now...); taken == 0 && len(now) > 0 && len(s.deferred) == 0 {
 		s.conn.Close(event.ReasonForbidden, "none of the channels asked for is allowed")
@@ -219,7 +224,8 @@ func (s *session) bad(wrong *native.FrameError) {
 func (s *session) obey(c native.Command) {
 	switch c.Type {
 	case native.CommandSubscribe:
-		s.conn.Subscribe(hub.Request{Channel: c.Channel, Ref: c.Ref})
+		since := hub.ParseSince([]string{c.Since}, []string{c.Channel})
+		s.conn.Subscribe(hub.Request{Channel: c.Channel, Since: since[0], Ref: c.Ref})
 	case native.CommandUnsubscribe:
 		s.conn.Unsubscribe(c.Channel, c.Ref)
 	case native.CommandToken:
@@ -275,7 +281,9 @@ func (s *session) write(ctx context.Context) {
 			s.broken(err)
 			return
 		}
-		s.out.Done(frames)
+		if s.out.Done(frames) && s.conn != nil {
+			s.conn.Drained()
+		}
 		if end != nil {
 			s.end(end)
 			return

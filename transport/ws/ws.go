@@ -134,6 +134,9 @@ type textFormat struct{}
 func (textFormat) Transport() string { return "ws" }
 
 func (textFormat) Encode(f *hub.Frame) []byte {
+	if f.Type == hub.FrameLive {
+		return nil
+	}
 	return native.AppendFrame(make([]byte, 0, native.SizeHint(f)), f)
 }
 

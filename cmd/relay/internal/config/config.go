@@ -48,6 +48,7 @@ type Config struct {
 	// "scheme://*.host[:port]", in lower case and without default ports.
 	AllowedOrigins []string
 
+	// What is kept of channels that no rule names; see Retention.
 	// HistorySize is events per channel; 0 means no history.
 	HistorySize int
 	HistoryTTL  time.Duration
@@ -66,6 +67,9 @@ type Config struct {
 	DrainWindow time.Duration
 	LogLevel    slog.Level
 	LogFormat   LogFormat
+
+	// The rules of the list channels, in their order; see Retention.
+	channels []channelRule
 
 	// What Load keeps for its own later steps and for WriteYAML.
 	console toggle

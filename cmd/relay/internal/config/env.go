@@ -83,6 +83,9 @@ func (env environment) unknown(hasKeys bool) Problems {
 		if near, ok := suggest.Nearest(strings.TrimPrefix(name, envPrefix), candidates); ok {
 			p.Hint = "did you mean " + envPrefix + near + "?"
 		}
+		if name == envPrefix+strings.ToUpper(channelsKey) {
+			p.Hint = "rules for channels stand in the YAML file only, as the list " + channelsKey
+		}
 		if strings.HasSuffix(name, "_PORT") {
 			p.Hint = "an address and its port are one setting, like RELAY_PUBLIC_ADDR=:8080"
 		}

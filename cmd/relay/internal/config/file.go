@@ -22,23 +22,29 @@ type fileValue struct {
 	line  int
 }
 
+// fileContent is all that the YAML file gives.
+type fileContent struct {
+	values map[string]fileValue // by the names of settings
+	rules  []fileRule
+}
+
 // parseFile reads a YAML file strictly: one mapping of known keys, each once,
 // to plain values of the right type. Everything else YAML can do (anchors,
-// tags, several documents) is refused rather than half understood. The keys of
-// the result are names of settings.
-func parseFile(name string, content []byte) (map[string]fileValue, Problems) {
+// tags, several documents) is refused rather than half understood. The one
+// value that is more than that is the list of rules; see channels.go.
+func parseFile(name string, content []byte) (fileContent, Problems) {
 	// Windows editors put a byte order mark in front.
 	content = bytes.TrimPrefix(content, []byte("\ufeff"))
 	tree, err := parser.ParseBytes(content, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
-		return nil, Problems{syntaxProblem(name, content, err)}
+		return fileContent{}, Problems{syntaxProblem(name, content, err)}
 	}
 	r := fileReader{name: name, known: make(map[string]*Setting), values: make(map[string]fileValue)}
 	for _, s := range Settings() {
 		r.known[s.Name] = s
 	}
 	r.file(tree)
-	return r.values, r.problems
+	return fileContent{r.values, r.rules}, r.problems
 }
 
 // syntaxProblem keeps the message of a YAML error and leaves out the excerpt
@@ -71,6 +77,9 @@ type fileReader struct {
 	known    map[string]*Setting
 	values   map[string]fileValue
 	problems Problems
+
+	rules      []fileRule
+	channelsAt ast.Node // where the list of rules was found
 }
 
 func (r *fileReader) refuse(n ast.Node, key, text, hint string) {
@@ -127,10 +136,15 @@ func (r *fileReader) entry(entry *ast.MappingValueNode) {
 		return
 	}
 	key := text.Value
+	if key == channelsKey {
+		r.channels(text, entry.Value)
+		return
+	}
 	s, ok := r.known[key]
 	if !ok {
 		hint := "`relay help serve` lists the settings"
-		if near, ok := suggest.Nearest(strings.ToLower(strings.ReplaceAll(key, "-", "_")), slices.Collect(maps.Keys(r.known))); ok {
+		candidates := append(sortedKeys(r.known), channelsKey)
+		if near, ok := suggest.Nearest(strings.ToLower(strings.ReplaceAll(key, "-", "_")), candidates); ok {
 			hint = "did you mean " + near + "?"
 		}
 		r.refuse(text, "", "there is no setting "+quote(key), hint)

@@ -14,6 +14,7 @@ func FuzzFile(f *testing.F) {
 		"", "open: true\n", "public_channels: [news, 'a.*']\nhistory_ttl: 1h", "- a", "a: {b: [c", "open: &a true\nprefix: *a",
 		"public_channels: [*]", "x: |\n  y\n---\nz", "? open\n: true", "<<: {open: true}", "%YAML 1.2\n---\nopen: true", "prefix: !!str 3",
 		"history_size: 1\nhistory_size: 2", "\ufeffopen: true", "\"\\x00\": 1", "open: true\n...\n# end",
+		"channels:\n  - {match: a.*, history_size: 0}\n  - match: b\n    history_ttl: 1h\n", "channels: [{match: *, match: a}, [], {a: {b: c}}]", "channels: [null]\nchannels:",
 	} {
 		f.Add(seed)
 	}
@@ -22,11 +23,14 @@ func FuzzFile(f *testing.F) {
 		known[s.Name] = true
 	}
 	f.Fuzz(func(t *testing.T, content string) {
-		values, problems := config.ParseFile("relay.yaml", []byte(content))
+		values, rules, problems := config.ParseFile("relay.yaml", []byte(content))
 		for key := range values {
 			if !known[key] {
 				t.Errorf("unknown key %q got through", key)
 			}
+		}
+		if rules > 0 && !strings.Contains(content, "match") {
+			t.Errorf("%d rules that match nothing got through", rules)
 		}
 		for _, p := range problems {
 			if !strings.HasPrefix(p.Where, "relay.yaml") || p.Text == "" {
@@ -45,7 +49,7 @@ func FuzzQuote(f *testing.F) {
 		if strings.ToValidUTF8(text, "") != text {
 			return // refused before it is shown
 		}
-		values, problems := config.ParseFile("f", []byte("prefix: "+config.Quote(text)+"\n"))
+		values, _, problems := config.ParseFile("f", []byte("prefix: "+config.Quote(text)+"\n"))
 		if len(problems) > 0 {
 			t.Fatalf("%q: %v", text, problems)
 		}

@@ -89,6 +89,7 @@ func (l *Loader) Load(environ []string, read ReadFile) (*Config, error) {
 	j.collect()
 	j.apply()
 	if l.all {
+		j.applyChannels()
 		j.problems = append(j.problems, j.env.unknown(j.config.APIKeys.IsSet() || j.failed["api_keys"])...)
 		j.config.derive()
 		j.judge()
@@ -115,6 +116,7 @@ type job struct {
 	config   *Config
 	fileName string
 	inFile   map[string]fileValue
+	rules    []fileRule
 	given    map[string]given
 	// failed holds the settings that have a problem already, so that rules
 	// over several settings do not complain about the same thing again.
@@ -135,9 +137,9 @@ func (j *job) readFile() {
 		j.problems = append(j.problems, &Problem{Where: where, Text: "the file " + quote(name) + " cannot be read: " + cause(err)})
 		return
 	}
-	var problems Problems
 	j.fileName = name
-	j.inFile, problems = parseFile(name, content)
+	file, problems := parseFile(name, content)
+	j.inFile, j.rules = file.values, file.rules
 	j.problems = append(j.problems, problems...)
 }
 
@@ -208,14 +210,20 @@ func (j *job) contradicts(companion *Setting, file given) bool {
 
 // fail records the problem of one setting.
 func (j *job) fail(s *Setting, o origin, err error) {
-	var p *Problem
-	if !errors.As(err, &p) {
-		p = &Problem{Text: err.Error()}
-	}
+	p := asProblem(err)
 	p.Where = o.where(s)
 	j.problems = append(j.problems, p)
 	j.failed[s.Name] = true
 	if s.reads != "" {
 		j.failed[s.reads] = true
 	}
+}
+
+// asProblem makes a problem of what a value's set returned.
+func asProblem(err error) *Problem {
+	var p *Problem
+	if !errors.As(err, &p) {
+		p = &Problem{Text: err.Error()}
+	}
+	return p
 }

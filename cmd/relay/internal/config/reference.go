@@ -10,7 +10,7 @@ const referenceIntro = `# Settings
 
 <!-- Made by ` + "`relay config --reference`" + ` from the table in cmd/relay/internal/config; go generate ./cmd/relay writes it anew. -->
 
-Every setting can be given in three ways, the first of these being the strongest:
+Every setting but one (` + "`channels`" + `) can be given in three ways, the first of these being the strongest:
 
 1. a flag, ` + "`--public-addr :8080`" + `
 2. an environment variable, ` + "`RELAY_PUBLIC_ADDR=:8080`" + ` (one that is empty counts as not set)
@@ -40,6 +40,9 @@ func WriteReference(w io.Writer) error {
 			fmt.Fprintf(&b, "\n## %s\n", group)
 		}
 		s.reference(&b)
+		if s.Name == channelsAfter {
+			b.WriteString(channelsReference)
+		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

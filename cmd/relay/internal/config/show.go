@@ -31,6 +31,9 @@ func (c *Config) WriteYAML(w io.Writer) error {
 			line = "# " + line
 		}
 		fmt.Fprintf(t, "%s\t# %s%s\n", line, from.source(s), c.remark(s))
+		if s.Name == channelsAfter {
+			c.writeChannels(t)
+		}
 	}
 	return t.Flush()
 }

@@ -1,0 +1,77 @@
+package bustest
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"relay/bus"
+	"relay/event"
+)
+
+// testKeep: how much is kept is a matter of the channel, even within one batch.
+func testKeep(t *testing.T, open Open) {
+	long, short, none := keepLast(1000)(""), keepLast(10)(""), keepLast(0)("")
+	b, ear := start(t, open, func(channel string) bus.Retention {
+		switch {
+		case strings.HasPrefix(channel, "short."):
+			return short
+		case strings.HasPrefix(channel, "none."):
+			return none
+		}
+		return long
+	})
+	ear.Listen(t, b, "none.a")
+	var batch []bus.Publication
+	for n := 1; n <= 500; n++ {
+		batch = append(batch, Number("long.a", n), Number("short.a", n), Number("none.a", n))
+	}
+	receipts := Publish(t, b, batch...)
+
+	equal(t, "long.a", Numbers(t, Resume(t, b, "long.a", bus.FromStart(), 1000).Events), upTo(1, 500))
+	kept := Numbers(t, Resume(t, b, "short.a", bus.FromStart(), 1000).Events)
+	// Redis trims in blocks of 100 entries.
+	if len(kept) < 10 || len(kept) > 250 {
+		t.Errorf("history of size 10 holds %d events", len(kept))
+	}
+	if got := Resume(t, b, "none.a", bus.FromStart(), 1000).Events; len(got) > 0 || !receipts[2].ID.IsZero() {
+		t.Errorf("without history, %d events are kept and the first is %v", len(got), receipts[2].ID)
+	}
+	equal(t, "heard without history", Numbers(t, ear.Heard(t, "none.a", 500)), upTo(1, 500))
+}
+
+func testDelete(t *testing.T, open Open) {
+	b, ear := start(t, open, Keep)
+	ear.Listen(t, b, "c")
+	remove := func() {
+		t.Helper()
+		if err := b.Delete(context.Background(), "c"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remove() // of a channel that nobody knows
+	r := Publish(t, b, Number("c", 1), Number("c", 2), Number("d", 1))
+	remove()
+
+	if page := Resume(t, b, "c", bus.FromStart(), 10); len(page.Events) > 0 || page.Head != r[1].ID {
+		t.Errorf("deleted: %+v", page)
+	}
+	if page := Resume(t, b, "c", bus.FromPosition(r[1].ID), 10); !page.Recovered || page.Reset != "" {
+		t.Errorf("a reader at the head has lost nothing: %+v", page)
+	}
+	if page := Resume(t, b, "c", bus.FromPosition(r[0].ID), 10); page.Reset != event.ResetTrimmed {
+		t.Errorf("a reader behind the head: %+v", page)
+	}
+	equal(t, "another channel", Numbers(t, Resume(t, b, "d", bus.FromStart(), 10).Events), []int{1})
+
+	// The chain goes on where it was, so that whoever listens sees no break.
+	next := Publish(t, b, Number("c", 3))[0].ID
+	if d := ear.Heard(t, "c", 3)[2]; d.Event.ID != next || !bus.Follows(d, r[1].ID) {
+		t.Errorf("%v (after %v) does not follow %v", d.Event.ID, d.Previous, r[1].ID)
+	}
+	page := Resume(t, b, "c", bus.FromPosition(r[1].ID), 10)
+	equal(t, "from before the deletion", Numbers(t, page.Events), []int{3})
+	if page := Resume(t, b, "c", bus.FromPosition(r[0].ID), 10); page.Reset != event.ResetTrimmed {
+		t.Errorf("a reader whose next event was deleted: %+v", page)
+	}
+}

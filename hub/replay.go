@@ -1,0 +1,300 @@
+package hub
+
+import (
+	"time"
+
+	"relay/bus"
+	"relay/event"
+)
+
+// A subscription that goes on from a position replays: it is told the events
+// since then from history, page by page and no faster than its client reads,
+// until it has caught up with its topic and becomes live.
+//
+// Many replay at once after a relay left. They share: one page is read from
+// the earliest position that any of them stands at, encoded once, and told to
+// each from its own position on; then the next. What the topic applies while a
+// page is read is kept (the tail) and closes the gap behind the last page, so
+// that even under a flood a replay comes to its end.
+
+// maxTailBytes bounds the tail. Beyond it the replays read once more.
+const maxTailBytes = 1 << 20
+
+// replays are a topic's subscriptions that catch up. Owned by its worker.
+type replays struct {
+	subs subscriptions
+	// reading is the number of the read of history under way; 0: none.
+	reading  int
+	failures int // in a row
+
+	tail      []bus.Delivery
+	tailBytes int
+	tailLost  bool // something did not fit, or the history was reset
+}
+
+// enter lets a subscription in, where its since says.
+func (t *topic) enter(s *subscription) {
+	switch {
+	case s.since.kind == sinceNow:
+		t.admit(s, s.conn.begin(s, t.last, nil, ""))
+	case s.since.kind == sinceBroken:
+		t.admit(s, s.conn.begin(s, t.last, new(bool), event.ResetUnknown))
+	case s.since.kind == sincePosition && s.since.at == t.last:
+		recovered := true
+		t.admit(s, s.conn.begin(s, t.last, &recovered, ""))
+	default:
+		s.at = s.since.at
+		s.deadline = time.Now().Add(t.worker.hub.options.JoinTimeout)
+		t.replays.subs.add(s)
+		t.worker.joining[t] = true
+		t.pump()
+	}
+}
+
+// pump begins the next read for those that replay and whose clients have room.
+func (t *topic) pump() {
+	r := &t.replays
+	if r.reading != 0 || t.state != topicLive {
+		return
+	}
+	from, found := r.earliest()
+	if !found {
+		return
+	}
+	r.reading = t.worker.nextAttempt()
+	r.tail, r.tailBytes, r.tailLost = nil, 0, false
+	limit := smallestPage
+	for _, s := range r.subs.list {
+		s.read = 0
+		if !s.stalled {
+			s.read = r.reading
+			limit = max(limit, min(s.appetite(), resumePage))
+		}
+	}
+	t.worker.hub.readReplay(t.name, r.reading, from, limit)
+}
+
+// smallestPage is what is read for clients that have room for little.
+const smallestPage = 4
+
+// appetite is how many events a subscription may take of the next page: of a
+// full page that a slow client takes three events from, most is read in vain.
+func (s *subscription) appetite() int {
+	if s.short == 0 {
+		return resumePage
+	}
+	return 2 * s.short
+}
+
+// earliest is where the next page has to begin.
+func (r *replays) earliest() (from bus.From, found bool) {
+	var first *subscription
+	for _, s := range r.subs.list {
+		switch {
+		case s.stalled:
+		case s.fromStart():
+			return bus.FromStart(), true
+		case first == nil || s.at.Offset < first.at.Offset:
+			first = s
+		}
+	}
+	if first == nil {
+		return bus.From{}, false
+	}
+	return bus.FromPosition(first.at), true
+}
+
+// fromStart: it wants all of history and has not been told where that begins.
+func (s *subscription) fromStart() bool { return s.since.kind == sinceStart && !s.told }
+
+// record keeps what the topic applies while a page is read.
+func (r *replays) record(d bus.Delivery) {
+	if r.reading == 0 || r.tailLost {
+		return
+	}
+	if r.tailBytes += deliverySize(d); r.tailBytes > maxTailBytes {
+		r.tail, r.tailLost = nil, true
+		return
+	}
+	r.tail = append(r.tail, d)
+}
+
+// replayed takes a page from history.
+func (t *topic) replayed(attempt int, from bus.From, read *bus.Page, err error) {
+	r := &t.replays
+	if attempt != r.reading {
+		return
+	}
+	r.reading = 0
+	if err != nil {
+		r.failures++
+		t.worker.hub.after(backoff(r.failures), t.worker, task{kind: taskPump, channel: t.name})
+		return
+	}
+	r.failures = 0
+	p := newPage(t.name, from, read)
+	tail := newTail(t.name, r.tail)
+	for _, s := range append([]*subscription(nil), r.subs.list...) {
+		if s.read == attempt && !s.stalled {
+			t.replay(s, p, tail)
+		}
+	}
+	t.checkIdle()
+	t.pump()
+}
+
+// replay tells a subscription what a page holds for it, and makes it live if
+// it has come to the end.
+func (t *topic) replay(s *subscription, p *page, tail *page) {
+	at, cause, known := p.find(s)
+	switch {
+	case !known:
+		return // a later page will tell
+	case cause != "":
+		if cause == event.ResetDiverged && t.created {
+			cause = event.ResetUnknown
+		}
+		t.replays.subs.remove(s)
+		t.giveUp(s, cause)
+		return
+	case !s.told:
+		s.told = true
+		s.at = at
+		if !s.conn.replays(s, at) {
+			return
+		}
+	}
+	if !t.tell(s, p) || p.More || !t.tell(s, tail) {
+		return
+	}
+	if t.replays.tailLost || s.at.Offset < t.last.Offset {
+		return // not there yet: the next read begins where it stands
+	}
+	t.replays.subs.remove(s)
+	t.admit(s, s.conn.catchUp(s))
+}
+
+// giveUp tells a subscription that it has to refetch, and makes it live.
+func (t *topic) giveUp(s *subscription, cause event.ResetCause) {
+	if !s.told {
+		t.admit(s, s.conn.begin(s, t.last, new(bool), cause))
+		return
+	}
+	s.conn.reset(s, t.resetFrame(t.last, cause))
+	t.admit(s, s.conn.catchUp(s))
+}
+
+// tell hands over the events of a page that follow where the subscription
+// stands. It reports whether all of them were taken.
+func (t *topic) tell(s *subscription, p *page) bool {
+	begin := s.at.Offset
+	for i := range p.Events {
+		id := p.Events[i].Event.ID
+		if id.Offset <= s.at.Offset {
+			continue
+		}
+		if id.Offset != s.at.Offset+1 {
+			return false
+		}
+		f, body := p.frame(i, s.conn.format)
+		switch s.conn.tellPast(s, f, body) {
+		case toldPast:
+			s.at = id
+		case noRoom:
+			s.stalled = true
+			s.short = int(s.at.Offset-begin) + 1
+			return false
+		case hasEnded:
+			return false
+		}
+	}
+	s.short = 0
+	return true
+}
+
+// drained goes on for a subscription whose client has room again.
+func (t *topic) drained(s *subscription) {
+	if s.in == &t.replays.subs && s.stalled {
+		s.stalled = false
+		t.pump()
+	}
+}
+
+// resetReplays follows a reset of the topic: who was told to be on the way is
+// told to refetch; who was not is judged by what history says now.
+func (t *topic) resetReplays(cause event.ResetCause) {
+	t.replays.tail, t.replays.tailLost = nil, true
+	for _, s := range append([]*subscription(nil), t.replays.subs.list...) {
+		s.read = 0
+		if s.told {
+			t.replays.subs.remove(s)
+			t.giveUp(s, cause)
+		}
+	}
+}
+
+// page is a part of history with its events encoded as they are asked for.
+type page struct {
+	*bus.Page
+	from    event.Position // where the read began; zero: at the start
+	channel string
+	bodies  []encoded
+}
+
+func newPage(channel string, from bus.From, read *bus.Page) *page {
+	at, _ := from.Position()
+	return &page{Page: read, from: at, channel: channel, bodies: make([]encoded, len(read.Events))}
+}
+
+func newTail(channel string, tail []bus.Delivery) *page {
+	return newPage(channel, bus.FromNow(), &bus.Page{Events: tail})
+}
+
+func (p *page) frame(i int, format Format) (*Frame, []byte) {
+	e := p.Events[i].Event
+	f := &Frame{Type: FrameEvent, Channel: p.channel, ID: e.ID, Event: e}
+	return f, p.bodies[i].of(format, f)
+}
+
+// find says where a subscription stands in a page that may have been read for
+// another one: at what position it goes on, or the cause for which it cannot.
+// known is false if this page does not tell. It draws bus.Decide's conclusions
+// for every position that the page reaches.
+func (p *page) find(s *subscription) (at event.Position, cause event.ResetCause, known bool) {
+	if s.fromStart() {
+		if len(p.Events) == 0 {
+			return p.Head, "", true
+		}
+		first := p.Events[0]
+		// The position before it: its predecessor's, which is a good cursor.
+		return event.Position{Time: first.Event.ID.Time, Offset: first.Event.ID.Offset - 1, Tag: first.Previous}, "", true
+	}
+	switch {
+	case p.Created:
+		return at, event.ResetUnknown, true
+	case s.at == p.Head:
+		return s.at, "", true
+	case s.at.Offset >= p.Head.Offset:
+		return at, event.ResetDiverged, true
+	case s.at == p.from && p.Reset != "":
+		return at, p.Reset, true
+	case p.Oldest.IsZero() || s.at.Offset+1 < p.Oldest.Offset:
+		return at, event.ResetTrimmed, true
+	case len(p.Events) == 0:
+		return at, "", false
+	}
+	first, last := p.Events[0], p.Events[len(p.Events)-1].Event.ID
+	switch next := s.at.Offset + 1; {
+	case next < first.Event.ID.Offset:
+		return at, "", false // it stands before this page; the next one begins there
+	case next > last.Offset && s.at == last:
+		return s.at, "", true
+	case next > last.Offset && s.at.Offset > last.Offset:
+		return at, "", false
+	case next > last.Offset:
+		return at, event.ResetDiverged, true
+	case p.Events[next-first.Event.ID.Offset].Previous != s.at.Tag:
+		return at, event.ResetDiverged, true
+	}
+	return s.at, "", true
+}

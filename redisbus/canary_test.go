@@ -1,0 +1,122 @@
+package redisbus_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"relay/bus"
+	"relay/bus/bustest"
+	"relay/redisbus"
+	"relay/tests/faultproxy"
+	"relay/tests/redistest"
+)
+
+type address string
+
+func (a address) URL() string { return "redis://" + string(a) }
+
+// A network that drops one direction leaves a connection that looks alive.
+func TestHalfOpenConnection(t *testing.T) {
+	t.Parallel()
+	for name, d := range map[string]faultproxy.Direction{
+		"nothing comes": faultproxy.ToClient, "nothing goes": faultproxy.ToServer,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := redistest.Start(t)
+			proxy := faultproxy.New(t, server.Addr)
+			b := open(t, address(proxy.Addr), "relay:", bustest.Keep)
+			ear := bustest.NewEar(b)
+			bustest.AwaitHealthy(t, b)
+			ear.Listen(t, b, "c")
+			proxy.Freeze(d)
+			awaitSick(t, b)
+			refusesTransient(t, b)
+			proxy.Heal()
+			ear.AwaitConfirmations(t, "c", 2)
+			bustest.AwaitHealthy(t, b)
+			publishAtLast(t, b, bustest.Number("c", 1))
+			hears(t, ear, "c", 1)
+		})
+	}
+}
+
+// The address is moved to another server and the old one lives on: the
+// subscriber connection answers every ping and hears nothing of what is
+// published. Only the canary can tell.
+func TestLeftBehindWithAServerThatLives(t *testing.T) {
+	t.Parallel()
+	first, second := redistest.Start(t), redistest.Start(t)
+	proxy := faultproxy.New(t, first.Addr)
+	b := open(t, address(proxy.Addr), "relay:", bustest.Keep)
+	ear := bustest.NewEar(b)
+	bustest.AwaitHealthy(t, b)
+	ear.Listen(t, b, "c")
+	proxy.Retarget(second.Addr)
+	first.Do("CLIENT", "KILL", "TYPE", "normal")
+	publishAtLast(t, b, bustest.Number("c", 1))
+	if second.Do("XLEN", "relay:c") != ":1" {
+		t.Fatal("published to the old server")
+	}
+	begin := time.Now()
+	ear.AwaitConfirmations(t, "c", 2)
+	if took := time.Since(begin); took > 40*time.Second {
+		t.Errorf("found after %v", took)
+	}
+	bustest.AwaitHealthy(t, b)
+	bustest.Publish(t, b, bustest.Number("c", 2))
+	hears(t, ear, "c", 2)
+}
+
+type canaries struct{ back atomic.Int64 }
+
+func (c *canaries) CanaryReturned(time.Duration) { c.back.Add(1) }
+
+func TestCanaryIsCounted(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.StartCluster(t, 2, 0)
+	counted := new(canaries)
+	b, err := redisbus.Open(redisbus.Options{
+		URL: cluster.URL(), Prefix: "relay:", Retention: bustest.Keep, MaxEventBytes: 1 << 10, Metrics: counted,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	if b.CanaryAge() <= 0 {
+		t.Error("a canary is back before the start")
+	}
+	bustest.NewEar(b)
+	bustest.AwaitHealthy(t, b)
+	if n := counted.back.Load(); n < 2 {
+		t.Errorf("%d canaries are back, and there are two connections", n)
+	}
+	if age := b.CanaryAge(); age <= 0 || age > 15*time.Second {
+		t.Errorf("healthy with a canary of %v", age)
+	}
+}
+
+// awaitSick waits until the bus says that it is not well.
+func awaitSick(tb testing.TB, b bus.Bus) {
+	tb.Helper()
+	for deadline := time.Now().Add(time.Minute); b.Healthy() == nil; {
+		if time.Now().After(deadline) {
+			tb.Fatal("still healthy after a minute")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func refusesTransient(tb testing.TB, b bus.Bus) {
+	tb.Helper()
+	p := bustest.Number("c", 0)
+	p.Transient = true
+	ctx, cancel := context.WithTimeout(tb.Context(), time.Second)
+	defer cancel()
+	if r := b.Publish(ctx, []bus.Publication{p})[0]; !errors.Is(r.Err, bus.ErrUnavailable) {
+		tb.Errorf("an event without history while deaf: %+v", r)
+	}
+}

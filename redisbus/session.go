@@ -1,0 +1,352 @@
+package redisbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"relay/event"
+)
+
+// session hears the channels it is handed through one subscriber connection to
+// one Redis node. After a lost connection it makes a new one and subscribes to
+// all of them again; the receiver is told of each confirmation and then reads
+// from history what it missed.
+type session struct {
+	listener *listener
+	node     string // address in a Cluster; else empty
+	dial     func() (conn rueidis.DedicatedClient, release func(), err error)
+	cancel   context.CancelFunc // ends it; nil where only the bus's end does
+	kick     chan struct{}      // wakes the sender
+
+	// delivering is held while the receiver is told something, so that one
+	// can wait until it no longer is. Never taken under a lock that want takes.
+	delivering sync.Mutex
+
+	mu         sync.Mutex
+	wanted     map[string]bool
+	changes    []change // of wanted, not sent to Redis yet, in order
+	connection int      // its number; what an older one says does not count
+	trouble    error    // why nothing is heard; nil while connected
+	canary     canary
+}
+
+// change is a wish to be sent.
+type change struct {
+	channel string
+	want    bool
+}
+
+const (
+	// maxCommands bounds one pipeline of SUBSCRIBEs.
+	maxCommands = 512
+	// answerTimeout is how long one such pipeline may wait for its answers. A
+	// connection whose way to Redis is dead can still bring events.
+	answerTimeout = 10 * time.Second
+)
+
+func newSession(l *listener, node string, dial func() (rueidis.DedicatedClient, func(), error)) *session {
+	s := &session{
+		listener: l,
+		node:     node,
+		dial:     dial,
+		kick:     make(chan struct{}, 1),
+		wanted:   make(map[string]bool),
+		trouble:  errors.New("the subscriber connection to Redis is still being made"),
+	}
+	s.canary.heard = time.Now()
+	return s
+}
+
+// want notes a wish. It does not block.
+func (s *session) want(channel string, want bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wanted[channel] == want {
+		return
+	}
+	if want {
+		s.wanted[channel] = true
+	} else {
+		delete(s.wanted, channel)
+	}
+	s.changes = append(s.changes, change{channel, want})
+	select {
+	case s.kick <- struct{}{}:
+	default:
+	}
+}
+
+// awaitDelivery returns when the receiver is not being told anything that was
+// heard before the call.
+func (s *session) awaitDelivery() {
+	s.delivering.Lock()
+	defer s.delivering.Unlock()
+}
+
+// failed notes why there is no connection, and reports whether that is news.
+func (s *session) failed(trouble error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	news := s.trouble == nil || s.trouble.Error() != trouble.Error()
+	s.trouble = trouble
+	return news
+}
+
+// hears returns nil if what is published on this node reaches this relay, as
+// far as the canary tells.
+func (s *session) hears() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.trouble != nil {
+		return s.trouble
+	}
+	return s.canary.hears()
+}
+
+// run hears until ctx is done.
+func (s *session) run(ctx context.Context) {
+	for attempt := 0; ; attempt++ {
+		begin := time.Now()
+		err := s.hear(ctx)
+		s.end()
+		if ctx.Err() != nil {
+			return
+		}
+		if time.Since(begin) > connectPause {
+			attempt = 0
+		}
+		if trouble := fmt.Errorf("the subscriber connection to Redis is lost: %w", err); s.failed(trouble) {
+			s.listener.bus.options.Log.Warn("the subscriber connection to Redis is lost; making a new one", "node", s.node, "error", err)
+		}
+		s.listener.wake() // its node may have lost its slots
+		if !sleep(ctx, backoff(attempt, connectPause)) {
+			return
+		}
+	}
+}
+
+// hear makes a connection, subscribes to everything wanted, and sends changes
+// until the connection ends or is found to be deaf.
+func (s *session) hear(ctx context.Context) error {
+	conn, release, err := s.dial()
+	if err != nil {
+		return err
+	}
+	defer release()
+	defer conn.Close() // never back into the pool: it is subscribed
+
+	number := s.begin()
+	ended := conn.SetPubSubHooks(rueidis.PubSubHooks{
+		OnMessage:      func(m rueidis.PubSubMessage) { s.message(number, m) },
+		OnSubscription: func(p rueidis.PubSubSubscription) { s.confirmed(number, p) },
+	})
+	if err := s.ping(ctx, conn); err != nil {
+		return err
+	}
+
+	ctx, cancel := context.WithCancelCause(ctx)
+	var prover sync.WaitGroup
+	defer prover.Wait()
+	defer cancel(nil)
+	prover.Go(func() {
+		if err := s.prove(ctx, conn); err != nil {
+			cancel(err)
+		}
+	})
+	for {
+		if err := s.send(ctx, conn); err != nil {
+			if cause := context.Cause(ctx); cause != nil {
+				return cause
+			}
+			return err
+		}
+		s.connected()
+		select {
+		case <-s.kick:
+		case err := <-ended:
+			if err == nil {
+				err = errors.New("the connection was closed")
+			}
+			return err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// begin numbers a new connection: everything wanted is to be sent.
+func (s *session) begin() (number int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.connection++
+	s.changes = s.changes[:0]
+	for channel := range s.wanted {
+		s.changes = append(s.changes, change{channel, true})
+	}
+	s.canary.begin()
+	return s.connection
+}
+
+// end makes sure that nothing more comes from a connection.
+func (s *session) end() {
+	s.mu.Lock()
+	s.connection++
+	s.mu.Unlock()
+	s.awaitDelivery()
+}
+
+func (s *session) connected() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trouble = nil
+}
+
+func (s *session) ping(ctx context.Context, conn rueidis.DedicatedClient) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	return conn.Do(ctx, conn.B().Ping().Build()).Error()
+}
+
+// send sends the changes that wait, one name a command: of several names in
+// one command the driver would wait for the first confirmation only.
+func (s *session) send(ctx context.Context, conn rueidis.DedicatedClient) error {
+	for {
+		batch := s.take()
+		if len(batch) == 0 {
+			return nil
+		}
+		commands := make([]rueidis.Completed, len(batch))
+		for i, c := range batch {
+			commands[i] = s.subscription(conn, s.listener.bus.stream(c.channel), c.want)
+		}
+		if err := s.sendBatch(ctx, conn, batch, commands); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *session) sendBatch(ctx context.Context, conn rueidis.DedicatedClient, batch []change, commands []rueidis.Completed) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	for i, reply := range conn.DoMulti(ctx, commands...) {
+		err := reply.Error()
+		if err == nil {
+			continue
+		}
+		redisErr, ok := rueidis.IsRedisErr(err)
+		switch {
+		case ok && elsewhere(redisErr):
+			if batch[i].want {
+				s.lost(batch[i].channel)
+			}
+		case ok && strings.HasPrefix(redisErr.Error(), "NOPERM"):
+			if batch[i].want {
+				s.refused(batch[i].channel, err)
+			}
+		default:
+			// Busy, loading, gone: it passes. All is asked for again on a
+			// new connection.
+			return err
+		}
+	}
+	return nil
+}
+
+// subscription is the command that begins or ends one, in the form the node takes.
+func (s *session) subscription(conn rueidis.DedicatedClient, name string, want bool) rueidis.Completed {
+	switch sharded := s.node != ""; {
+	case sharded && want:
+		return conn.B().Ssubscribe().Channel(name).Build()
+	case sharded:
+		return conn.B().Sunsubscribe().Channel(name).Build()
+	case want:
+		return conn.B().Subscribe().Channel(name).Build()
+	default:
+		return conn.B().Unsubscribe().Channel(name).Build()
+	}
+}
+
+func (s *session) take() []change {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := min(len(s.changes), maxCommands)
+	batch := append([]change(nil), s.changes[:n]...)
+	s.changes = append(s.changes[:0], s.changes[n:]...)
+	return batch
+}
+
+// refused gives a channel up that Redis does not let this relay subscribe to.
+func (s *session) refused(channel string, err error) {
+	s.mu.Lock()
+	delete(s.wanted, channel)
+	s.mu.Unlock()
+	s.listener.refused(channel, err)
+}
+
+// lost hands a channel back that this node does not serve.
+func (s *session) lost(channel string) {
+	s.mu.Lock()
+	delete(s.wanted, channel)
+	s.mu.Unlock()
+	s.listener.lost(channel, s)
+}
+
+// wants reports whether what a connection says of a channel is to be passed on.
+func (s *session) wants(number int, channel string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.connection == number && s.wanted[channel]
+}
+
+// confirmed runs on the connection's reading goroutine, in the order of the wire.
+func (s *session) confirmed(number int, p rueidis.PubSubSubscription) {
+	channel, ok := strings.CutPrefix(p.Channel, s.listener.bus.prefix)
+	if !ok {
+		return
+	}
+	switch p.Kind {
+	case "subscribe", "ssubscribe":
+		s.delivering.Lock()
+		defer s.delivering.Unlock()
+		if s.wants(number, channel) {
+			s.listener.bus.receiverNow().Listening(channel)
+		}
+	case "sunsubscribe":
+		// The answer to a wish, or the node has given the slot away.
+		if s.canaryGone(channel) {
+			return
+		}
+		if s.wants(number, channel) {
+			s.lost(channel)
+		}
+	}
+}
+
+// message runs on the connection's reading goroutine.
+func (s *session) message(number int, m rueidis.PubSubMessage) {
+	channel, ok := strings.CutPrefix(m.Channel, s.listener.bus.prefix)
+	if !ok || s.canaryBack(number, channel, m.Message) {
+		return
+	}
+	s.delivering.Lock()
+	defer s.delivering.Unlock()
+	if !s.wants(number, channel) {
+		return
+	}
+	receiver := s.listener.bus.receiverNow()
+	d, err := decodeMessage(channel, m.Message, s.listener.bus.options.MaxEventBytes)
+	if err != nil {
+		receiver.Dropped(event.DropMalformed)
+		s.listener.complain.Do(func() {
+			s.listener.bus.options.Log.Warn("a message in Redis is not an event and is dropped", "channel", channel, "error", err)
+		})
+		return
+	}
+	receiver.Deliver(d)
+}
