@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"relay/bus"
 	"relay/bus/bustest"
+	"relay/redisbus"
 	"relay/tests/redistest"
 )
 
@@ -148,6 +150,37 @@ func TestScriptsAreForgottenInCluster(t *testing.T) {
 		bustest.Publish(t, b, batch...)
 		for _, c := range channels {
 			ear.Heard(t, c, n+1)
+		}
+	}
+}
+
+func TestDocumentedPermissionsSufficeInCluster(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.StartCluster(t, 2, 0)
+	for _, node := range cluster.Nodes {
+		permitOnlyDocumented(t, node)
+	}
+	b, err := redisbus.Open(redisbus.Options{
+		URL:    strings.Replace(cluster.URL(), "redis://", "redis://relay:secret@", 1),
+		Prefix: "relay:", Retention: bustest.Keep, MaxEventBytes: 1 << 10,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	ear := bustest.NewEar(b)
+	bustest.AwaitHealthy(t, b)
+	quick := bustest.Number("c", 2)
+	quick.Transient = true
+	ear.Listen(t, b, "c")
+	bustest.Publish(t, b, bustest.Number("c", 1))
+	bustest.Publish(t, b, quick)
+	ear.Heard(t, "c", 2)
+	b.Unlisten("c")
+	ear.Listen(t, b, "d")
+	for _, node := range cluster.Nodes {
+		if out := node.Do("ACL", "LOG"); out != "*0" {
+			t.Errorf("Redis has refused something: ACL LOG %s", out)
 		}
 	}
 }

@@ -379,16 +379,8 @@ func FuzzMessage(f *testing.F) {
 // The permissions that docs/running.md gives are enough, and the test reads
 // them there.
 func TestDocumentedPermissionsSuffice(t *testing.T) {
-	text, err := os.ReadFile("../docs/running.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	line := regexp.MustCompile(`(?m)^    (\+.*)$`).FindStringSubmatch(string(text))
-	if line == nil {
-		t.Fatal("docs/running.md gives no permissions")
-	}
 	server := redistest.Start(t)
-	server.Do(append([]string{"ACL", "SETUSER", "relay", "on", ">secret", "resetchannels", "resetkeys", "-@all"}, strings.Fields(line[1])...)...)
+	permitOnlyDocumented(t, server)
 	b, err := redisbus.Open(redisbus.Options{
 		URL: "redis://relay:secret@" + server.Addr, Prefix: "relay:", Retention: bustest.Keep, MaxEventBytes: 1 << 10,
 	})
@@ -415,4 +407,19 @@ func TestDocumentedPermissionsSuffice(t *testing.T) {
 	if out := server.Do("ACL", "LOG"); out != "*0" {
 		t.Errorf("Redis has refused something: ACL LOG %s", out)
 	}
+}
+
+// permitOnlyDocumented makes a user relay, password secret, with what
+// docs/running.md permits.
+func permitOnlyDocumented(t *testing.T, server *redistest.Server) {
+	t.Helper()
+	text, err := os.ReadFile("../docs/running.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`(?m)^    (\+.*)$`).FindStringSubmatch(string(text))
+	if line == nil {
+		t.Fatal("docs/running.md gives no permissions")
+	}
+	server.Do(append([]string{"ACL", "SETUSER", "relay", "on", ">secret", "resetchannels", "resetkeys", "-@all"}, strings.Fields(line[1])...)...)
 }

@@ -40,7 +40,7 @@ type relay struct {
 // bus's options; a Redis that cannot be reached is none.
 func newRelay(cfg *config.Config, log *slog.Logger) (r *relay, err error) {
 	r = &relay{config: cfg, log: log, metrics: metrics.New()}
-	if r.bus, err = newBus(cfg, log); err != nil {
+	if r.bus, err = newBus(cfg, log, r.metrics); err != nil {
 		return nil, err
 	}
 	r.hub = hub.New(r.bus, hub.Options{
@@ -56,14 +56,20 @@ func newRelay(cfg *config.Config, log *slog.Logger) (r *relay, err error) {
 	return r, nil
 }
 
-func newBus(cfg *config.Config, log *slog.Logger) (bus.Bus, error) {
+func newBus(cfg *config.Config, log *slog.Logger, counts *metrics.Metrics) (bus.Bus, error) {
 	keep := func(channel string) bus.Retention { return bus.Retention(cfg.Retention(channel)) }
 	if !cfg.RedisURL.IsSet() {
 		return membus.New(keep), nil
 	}
-	return redisbus.Open(redisbus.Options{
-		URL: cfg.RedisURL.Get(), Fresh: cfg.RedisURL.Get, Prefix: cfg.Prefix, Retention: keep, MaxEventBytes: cfg.MaxEventBytes, Log: log,
+	b, err := redisbus.Open(redisbus.Options{
+		URL: cfg.RedisURL.Get(), Fresh: cfg.RedisURL.Get, Prefix: cfg.Prefix, Retention: keep,
+		MaxEventBytes: cfg.MaxEventBytes, Metrics: counts, Log: log,
 	})
+	if err != nil {
+		return nil, err
+	}
+	counts.RegisterCanaryAge(b.CanaryAge)
+	return b, nil
 }
 
 // listen opens the three listeners, so that a taken port stops the start and
