@@ -2,8 +2,10 @@
 
 TIMEOUT ?= 10m
 FUZZTIME ?= 10s
+DURATION ?= 30m
+SEED ?=
 
-.PHONY: test setup lint race fuzz bench fmt build clean
+.PHONY: test setup lint race fuzz chaos bench fmt build clean
 
 # Setup, then linters, then tests, even under make -j.
 .NOTPARALLEL:
@@ -21,6 +23,10 @@ race:
 
 fuzz:
 	FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
+
+# Faults for DURATION, drawn from SEED (else from the time), and a report.
+chaos:
+	go run ./tests/chaos/cmd/chaos -duration $(DURATION) $(if $(SEED),-seed $(SEED))
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...

@@ -166,6 +166,9 @@ func (c *Conn) Subscribe(requests ...Request) (taken int) {
 		if c.format.HasCursor() {
 			s.hash = event.HashChannel(r.Channel)
 		}
+		// Until it is told otherwise the client stands where it says. A cursor
+		// that left the channel out meanwhile would lose its place.
+		s.position = r.Since.at
 		c.subs = append(c.subs, s)
 		c.hub.options.Metrics.Subscriptions(1)
 		c.hub.workerOf(r.Channel).post(task{kind: taskJoin, channel: r.Channel, sub: s})
@@ -517,15 +520,52 @@ func (c *Conn) fail(s *subscription, message string) {
 	}
 }
 
-// reset tells the client that events of a channel were lost to it.
-func (c *Conn) reset(s *subscription, f *Frame) {
+// reset tells the client that events of a channel were lost to it, if it
+// stands where its topic stood. It reports false if it stands elsewhere.
+func (c *Conn) reset(s *subscription, stood event.Position, f *Frame) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s.state != subLive && s.state != subReplaying {
-		return
+	if s.state != subLive {
+		return true // it has ended; there is nobody to tell
+	}
+	if s.position != stood {
+		return s.position == f.ID
 	}
 	s.position = f.ID
 	c.say(f)
+	return true
+}
+
+// rewind makes a live subscription one that replays again, from where it
+// stands. It reports whether it is still wanted.
+func (c *Conn) rewind(s *subscription) (at event.Position, wanted bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.state != subLive {
+		return at, false
+	}
+	s.state = subReplaying
+	return s.position, true
+}
+
+// restart tells the client of a subscription that replays, or wants to, that
+// it has to refetch, and that events after at follow. It reports whether the
+// subscription is still wanted.
+func (c *Conn) restart(s *subscription, at event.Position, cause event.ResetCause) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch s.state {
+	case subJoining:
+		s.state = subReplaying
+		s.position = at
+		c.say(&Frame{Type: FrameSubscribed, Channel: s.channel, ID: at, Recovered: new(bool), Ref: s.ref})
+	case subReplaying:
+		s.position = at
+	default:
+		return false
+	}
+	c.say(&Frame{Type: FrameReset, Channel: s.channel, ID: at, Reason: string(cause)})
+	return s.state == subReplaying
 }
 
 // deliver hands an event over, encoded as body. It reports whether the client

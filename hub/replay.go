@@ -154,33 +154,23 @@ func (t *topic) replay(s *subscription, p *page, tail *page) {
 		if cause == event.ResetDiverged && t.created {
 			cause = event.ResetUnknown
 		}
-		t.replays.subs.remove(s)
-		t.giveUp(s, cause)
-		return
+		if !s.conn.restart(s, p.Head, cause) {
+			return
+		}
+		s.told, s.at = true, p.Head
 	case !s.told:
-		s.told = true
-		s.at = at
 		if !s.conn.replays(s, at) {
 			return
 		}
+		s.told, s.at = true, at
 	}
-	if !t.tell(s, p) || p.More || !t.tell(s, tail) {
+	if s.at != p.Head && (!t.tell(s, p) || p.More) || !t.tell(s, tail) {
 		return
 	}
 	if t.replays.tailLost || s.at.Offset < t.last.Offset {
 		return // not there yet: the next read begins where it stands
 	}
 	t.replays.subs.remove(s)
-	t.admit(s, s.conn.catchUp(s))
-}
-
-// giveUp tells a subscription that it has to refetch, and makes it live.
-func (t *topic) giveUp(s *subscription, cause event.ResetCause) {
-	if !s.told {
-		t.admit(s, s.conn.begin(s, t.last, new(bool), cause))
-		return
-	}
-	s.conn.reset(s, t.resetFrame(t.last, cause))
 	t.admit(s, s.conn.catchUp(s))
 }
 
@@ -220,16 +210,12 @@ func (t *topic) drained(s *subscription) {
 	}
 }
 
-// resetReplays follows a reset of the topic: who was told to be on the way is
-// told to refetch; who was not is judged by what history says now.
-func (t *topic) resetReplays(cause event.ResetCause) {
-	t.replays.tail, t.replays.tailLost = nil, true
-	for _, s := range append([]*subscription(nil), t.replays.subs.list...) {
+// rejudge lets history judge every replay anew, after the topic itself was
+// found to be in another history: what it has applied says nothing about them.
+func (r *replays) rejudge() {
+	r.tail, r.tailLost = nil, true
+	for _, s := range r.subs.list {
 		s.read = 0
-		if s.told {
-			t.replays.subs.remove(s)
-			t.giveUp(s, cause)
-		}
 	}
 }
 

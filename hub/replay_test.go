@@ -155,6 +155,63 @@ func TestTrimmedUnderTheReader(t *testing.T) {
 	})
 }
 
+// A relay whose topic lags behind history lets a client go on from there, and
+// when it finds itself in another history it does not take the client with it.
+func TestLaggingTopicResetsNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newFaultyBus(bus.Retention{Size: 5, TTL: time.Hour, PositionTTL: time.Hour})
+		h := hub.New(b, hub.Options{AuditEvery: 1000 * time.Hour})
+		synctest.Wait()
+		alice := connect(t, h, everything)
+		alice.subscribe("a")
+		want(t, alice, "subscribed a @0")
+		b.set(func() { b.hear = func(bus.Delivery) []bus.Delivery { return nil } })
+		ids := published(t, b, 1, 20) // none of which this relay hears
+		bob, carol := connect(t, h, everything), connect(t, h, everything)
+		bob.subscribeSince("a", ids[17]) // from another relay
+		carol.subscribeSince("a", ids[2])
+		want(t, bob, append([]string{"subscribed recovered a @18"}, events(19, 20)...)...)
+		want(t, carol, "subscribed not-recovered a @20", "reset a trimmed @20")
+		b.set(func() { b.hear = nil })
+		published(t, b, 21, 21)
+		want(t, alice, "reset a trimmed @21")
+		want(t, bob, "event a 21")
+		want(t, carol, "event a 21")
+		published(t, b, 22, 22)
+		for _, c := range []*client{alice, bob, carol} {
+			want(t, c, "event a 22")
+		}
+		h.Close()
+		b.Close()
+	})
+}
+
+// A cursor names every channel that the client has a place in, told or not.
+func TestCursorKeepsPlacesThatAreNotToldYet(t *testing.T) {
+	withFaults(t, func(t *testing.T, h *hub.Hub, b *faultyBus) {
+		first := published(t, b, 1, 3)
+		alice := &cursors{client: client{room: -1}}
+		conn, err := h.Connect(hub.Newcomer{Grant: everything, Sink: alice, Format: withCursor{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		connect(t, h, everything).subscribe("b") // so that b is live at once
+		synctest.Wait()
+		b.set(func() { b.resumeLag = time.Minute })
+		since := hub.ParseSince([]string{first[0], ""}, []string{"a", "b"})
+		conn.Subscribe(hub.Request{Channel: "a", Since: since[0]}, hub.Request{Channel: "b", Since: since[1]})
+		synctest.Wait()
+		last := alice.heads[len(alice.heads)-1]
+		cursor, err := event.ParseCursor(last)
+		if err != nil {
+			t.Fatalf("cursor %q: %v", last, err)
+		}
+		if at, ok := cursor.Find(event.HashChannel("a")); !ok || at.String() != first[0] {
+			t.Errorf("the cursor %q has lost the place in a", last)
+		}
+	})
+}
+
 // However events are dropped, doubled, delayed and reordered on the way, and
 // however often clients leave and come back, each sees every event once.
 func TestAnyFaultHealsForThoseWhoResume(t *testing.T) {

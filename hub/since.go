@@ -19,6 +19,9 @@ const (
 	sinceBroken // a cursor that cannot be read
 )
 
+// IsNow reports whether nothing of the past is asked for.
+func (s Since) IsNow() bool { return s.kind == sinceNow }
+
 // startText asks for all that history holds.
 const startText = "start"
 

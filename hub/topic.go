@@ -237,14 +237,25 @@ func (t *topic) apply(page *bus.Page) {
 func (t *topic) reset(page *bus.Page) {
 	t.worker.hub.options.Log.Warn("events were lost: clients are told to refetch",
 		"channel", t.name, "cause", page.Reset, "last", t.last.String(), "head", page.Head.String())
+	before := t.last
 	t.last = page.Head
 	t.overtook = true
 	t.recent = recentTags{}
 	f := t.resetFrame(page.Head, page.Reset)
-	for _, s := range t.subs.list {
-		s.conn.reset(s, f)
+	for _, s := range slices.Clone(t.subs.list) {
+		if s.conn.reset(s, before, f) {
+			continue
+		}
+		// A replay has brought it further than this topic was: whether it has
+		// lost anything is for history to say.
+		t.subs.remove(s)
+		if at, ok := s.conn.rewind(s); ok {
+			s.at, s.told = at, true
+			t.replays.subs.add(s)
+			t.worker.joining[t] = true
+		}
 	}
-	t.resetReplays(page.Reset)
+	t.replays.rejudge()
 }
 
 func (t *topic) resetFrame(at event.Position, cause event.ResetCause) *Frame {

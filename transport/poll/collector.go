@@ -12,22 +12,25 @@ import (
 type collector struct {
 	// Fixed after newCollector.
 	limit int
-	// settled is closed when every channel has been answered for: it is live,
-	// refused, or more of its past than fits is waiting. something is closed
+	// settled is closed when every channel has been answered for: it is refused
+	// or told about, and live unless more of the past than fits is waiting. A
+	// cursor given out before that would lack channels. something is closed
 	// when there is an event, or anything else the client would want at once.
 	settled, something chan struct{}
 
-	mu      sync.Mutex
-	waiting int // channels not answered for
-	frames  [][]byte
-	bytes   int
-	cursor  []byte
-	closed  event.Reason
+	mu     sync.Mutex
+	untold int  // channels of which the client has not been told where it stands
+	past   int  // channels that are not live
+	full   bool // more of the past waits than fits
+	frames [][]byte
+	bytes  int
+	cursor []byte
+	closed event.Reason
 }
 
 func newCollector(channels, limit int) *collector {
 	return &collector{
-		limit: limit, waiting: channels,
+		limit: limit, untold: channels, past: channels,
 		settled: make(chan struct{}), something: make(chan struct{}),
 	}
 }
@@ -38,9 +41,10 @@ const burst = 64
 // The first byte of a frame from frameFormat says what it is to the collector.
 const (
 	markFrame     = 'f' // part of the answer
+	markTold      = 't' // part of it: the client knows where it stands in one more channel
 	markSomething = 's' // part of it, and worth an answer
-	markRefused   = 'r' // both, and one channel less to wait for
-	markLive      = 'l' // no part of it: one channel less to wait for
+	markRefused   = 'r' // the same, and one channel less to wait for
+	markLive      = 'l' // no part of it: one channel has caught up
 )
 
 // Send implements hub.Sink.
@@ -58,15 +62,27 @@ func (c *collector) Send(head, body []byte) bool {
 		c.frames = append(c.frames, frame)
 		c.bytes += len(frame)
 	}
-	if mark == markSomething || mark == markRefused {
+	switch mark {
+	case markSomething:
 		closeOnce(c.something)
+	case markTold:
+		c.untold--
+	case markLive:
+		c.past--
+	case markRefused:
+		closeOnce(c.something)
+		c.untold--
+		c.past--
 	}
-	if mark == markLive || mark == markRefused {
-		if c.waiting--; c.waiting <= 0 {
-			closeOnce(c.settled)
-		}
-	}
+	c.settle()
 	return true
+}
+
+// settle closes settled when it is time; c.mu is held.
+func (c *collector) settle() {
+	if c.untold <= 0 && (c.past <= 0 || c.full) {
+		closeOnce(c.settled)
+	}
 }
 
 // Ready implements hub.Sink: beyond the limit the past waits for the next request.
@@ -76,7 +92,8 @@ func (c *collector) Ready(size int) bool {
 	if c.bytes == 0 || c.bytes+size <= c.limit {
 		return true
 	}
-	closeOnce(c.settled)
+	c.full = true
+	c.settle()
 	return false
 }
 
@@ -126,6 +143,8 @@ func (frameFormat) Encode(f *hub.Frame) []byte {
 		return nil
 	case hub.FrameLive:
 		return []byte{markLive}
+	case hub.FrameSubscribed:
+		mark = markTold
 	case hub.FrameEvent, hub.FrameReset, hub.FrameGoodbye:
 		mark = markSomething
 	case hub.FrameError:

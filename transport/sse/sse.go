@@ -72,7 +72,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.turnAway(d.format, err)
 		return
 	}
-	since := hub.ParseSince(lastSeen(r, query), query.Channels)
+	since := lastSeen(r, query)
 	var requests []hub.Request
 	for i, channel := range query.Channels {
 		requests = append(requests, hub.Request{Channel: channel, Since: since[i]})
@@ -83,12 +83,22 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // lastSeen is where the client wants to go on. Last-Event-ID beats the query:
-// a browser that reconnects repeats the address it began with.
-func lastSeen(r *http.Request, query handshake.Query) []string {
-	if id := r.Header.Get("Last-Event-ID"); id != "" {
-		return []string{id}
+// a browser that reconnects repeats the address it began with. But a channel
+// that it had not been told about before it lost the stream is not in that
+// cursor, and still wants what the address says.
+func lastSeen(r *http.Request, query handshake.Query) []hub.Since {
+	asked := hub.ParseSince(query.Since, query.Channels)
+	id := r.Header.Get("Last-Event-ID")
+	if id == "" {
+		return asked
 	}
-	return query.Since
+	since := hub.ParseSince([]string{id}, query.Channels)
+	for i := range since {
+		if since[i].IsNow() {
+			since[i] = asked[i]
+		}
+	}
+	return since
 }
 
 // stream is one response. The handler's goroutine writes it.

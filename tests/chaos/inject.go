@@ -1,0 +1,61 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// maxAtOnce bounds the faults under way: more than these and nothing works for
+// long enough to be lost.
+const maxAtOnce = 3
+
+// inject does faults until the deadline, and returns when all are over.
+func (r *run) inject(ctx context.Context, deadline time.Time) {
+	p := newPlan(r.config, slices.Concat(relayFaults, r.store.faults()))
+	var under sync.WaitGroup
+	defer under.Wait()
+	places := make(chan struct{}, maxAtOnce)
+	var storeFault sync.Mutex // one at a time
+	for {
+		f := p.next()
+		if time.Now().Add(f.after).After(deadline) {
+			sleep(ctx, time.Until(deadline))
+			return
+		}
+		if !sleep(ctx, f.after) {
+			return
+		}
+		f.lasts = min(f.lasts, max(shortFault, time.Until(deadline)))
+		select {
+		case places <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		r.tell(f.String())
+		r.report.fault(f.kind)
+		under.Go(func() {
+			defer func() { <-places }()
+			if slices.Contains(relayFaults, f.kind) {
+				r.fleet.harm(f)
+				return
+			}
+			storeFault.Lock()
+			defer storeFault.Unlock()
+			r.store.harm(f, r.truth)
+		})
+	}
+}
+
+// heal ends what the faults left behind and lets slow clients read on.
+func (r *run) heal() {
+	r.store.heal()
+	for i, complaint := range r.fleet.heal() {
+		r.report.violate(Violation{What: fmt.Sprintf("relay %d: %s", i, complaint)})
+	}
+	for _, c := range r.clients {
+		c.brake.release()
+	}
+}
