@@ -238,7 +238,7 @@ func (t *topic) reset(page *bus.Page) {
 	t.worker.hub.options.Log.Warn("events were lost: clients are told to refetch",
 		"channel", t.name, "cause", page.Reset, "last", t.last.String(), "head", page.Head.String())
 	before := t.last
-	t.last = page.Head
+	t.last, t.created = page.Head, page.Created
 	t.overtook = true
 	t.recent = recentTags{}
 	f := t.resetFrame(page.Head, page.Reset)
