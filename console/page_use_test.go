@@ -139,7 +139,7 @@ func TestPolicyIsInForce(t *testing.T) {
 
 func TestCurlSnippetIsAShellCommand(t *testing.T) {
 	tests := []struct {
-		channel string
+		channel  string
 		needsKey bool
 	}{
 		{"demo", false},
