@@ -15,8 +15,9 @@ import (
 // A subscriber connection can be green and deaf: half open, or still with a
 // server that a failover has left behind. So each one is subscribed to a
 // channel of this relay's own, into which the relay publishes every few
-// seconds the way events are published: through the client that follows
-// failovers and slots. What comes back proves that events do too.
+// seconds through the client that publishes events, which follows failovers
+// and slots. What comes back proves that announcements do too. It writes
+// nothing, so it says nothing about a server that refuses writes.
 
 const (
 	// canaryEvery is the pause between two canaries, with jitter.
