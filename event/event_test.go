@@ -136,3 +136,18 @@ func TestTags(t *testing.T) {
 		t.Errorf("%d kinds of characters", len(counts))
 	}
 }
+
+func TestCut(t *testing.T) {
+	for _, c := range []struct {
+		text      string
+		most      int
+		cut, clip string
+	}{
+		{"", 0, "", ""}, {"abc", 3, "abc", "abc"}, {"abcd", 3, "abc", "abc…"},
+		{"aéb", 2, "a", "a…"}, {"aéb", 3, "aé", "aé…"}, {"😀", 3, "", "…"}, {"\xff\xff", 1, "\xff", "\xff…"},
+	} {
+		if cut, clip := event.Cut(c.text, c.most), event.Clip(c.text, c.most); cut != c.cut || clip != c.clip {
+			t.Errorf("%q to %d: %q and %q", c.text, c.most, cut, clip)
+		}
+	}
+}

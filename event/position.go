@@ -146,10 +146,4 @@ func parseDecimal(s string, limit uint64) (uint64, error) {
 }
 
 // clip keeps a stranger's text short in error messages.
-func clip(s string) string {
-	const most = 64
-	if len(s) <= most {
-		return s
-	}
-	return s[:most] + "…"
-}
+func clip(s string) string { return Clip(s, 64) }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"relay/bus"
-	"relay/event"
 )
 
 // resumePage is how many events one read of history asks for, and maxReads
@@ -19,44 +18,17 @@ const (
 
 var errStopped = errors.New("the hub has stopped")
 
-// read reads history for a topic and posts the answer to its worker. It does
-// not block.
-func (h *Hub) read(channel string, attempt int, from bus.From) {
+// read reads history of a channel and posts the answer to its worker: t, with
+// the page or the error in it. It does not block.
+func (h *Hub) read(t task, from bus.From, limit int) {
 	h.reads.do(func() {
-		answer := task{kind: taskAligned, channel: channel, attempt: attempt, err: errStopped}
+		t.err = errStopped
 		if h.ctx.Err() == nil {
 			var page bus.Page
-			page, answer.err = h.bus.Resume(h.ctx, channel, from, resumePage)
-			answer.page = &page
+			page, t.err = h.bus.Resume(h.ctx, t.channel, from, limit)
+			t.page = &page
 		}
-		h.workerOf(channel).post(answer)
-	})
-}
-
-// readReplay reads history for the replays of a topic.
-func (h *Hub) readReplay(channel string, attempt int, from bus.From, limit int) {
-	h.reads.do(func() {
-		answer := task{kind: taskReplayed, channel: channel, attempt: attempt, from: from, err: errStopped}
-		if h.ctx.Err() == nil {
-			var page bus.Page
-			page, answer.err = h.bus.Resume(h.ctx, channel, from, limit)
-			answer.page = &page
-		}
-		h.workerOf(channel).post(answer)
-	})
-}
-
-// audit asks where a channel stands, as seen from a position, and posts the
-// answer to its worker.
-func (h *Hub) audit(channel string, at event.Position) {
-	h.reads.do(func() {
-		answer := task{kind: taskAudited, channel: channel, position: at, err: errStopped}
-		if h.ctx.Err() == nil {
-			var page bus.Page
-			page, answer.err = h.bus.Resume(h.ctx, channel, bus.FromPosition(at), 0)
-			answer.page = &page
-		}
-		h.workerOf(channel).post(answer)
+		h.workerOf(t.channel).post(t)
 	})
 }
 

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"slices"
 	"time"
 
 	"relay/bus"
@@ -71,7 +72,7 @@ func (t *topic) pump() {
 			limit = max(limit, min(s.appetite(), resumePage))
 		}
 	}
-	t.worker.hub.readReplay(t.name, r.reading, from, limit)
+	t.worker.hub.read(task{kind: taskReplayed, channel: t.name, attempt: r.reading, from: from}, from, limit)
 }
 
 // smallestPage is what is read for clients that have room for little.
@@ -134,7 +135,7 @@ func (t *topic) replayed(attempt int, from bus.From, read *bus.Page, err error) 
 	r.failures = 0
 	p := newPage(t.name, from, read)
 	tail := newTail(t.name, r.tail)
-	for _, s := range append([]*subscription(nil), r.subs.list...) {
+	for _, s := range slices.Clone(r.subs.list) {
 		if s.read == attempt && !s.stalled {
 			t.replay(s, p, tail)
 		}

@@ -159,7 +159,7 @@ func (t *topic) align() {
 	if t.known {
 		from = bus.FromPosition(t.last)
 	}
-	t.worker.hub.read(t.name, t.attempt, from)
+	t.worker.hub.read(task{kind: taskAligned, channel: t.name, attempt: t.attempt}, from, resumePage)
 }
 
 // audit asks the bus where the channel stands. It finds what nothing else
@@ -169,7 +169,7 @@ func (t *topic) align() {
 func (t *topic) audit(now time.Time) {
 	t.auditAt = now.Add(t.worker.hub.options.AuditEvery)
 	if t.state == topicLive && t.control == nil {
-		t.worker.hub.audit(t.name, t.last)
+		t.worker.hub.read(task{kind: taskAudited, channel: t.name, position: t.last}, bus.FromPosition(t.last), 0)
 	}
 }
 

@@ -83,10 +83,4 @@ func (o *Options) check() error {
 }
 
 // clip keeps a stranger's text short in sentences.
-func clip(s string) string {
-	const most = 100
-	if len(s) <= most {
-		return s
-	}
-	return s[:most] + "…"
-}
+func clip(s string) string { return event.Clip(s, 100) }

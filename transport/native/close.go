@@ -1,10 +1,6 @@
 package native
 
-import (
-	"unicode/utf8"
-
-	"relay/event"
-)
+import "relay/event"
 
 // Close codes of a native WebSocket. What a client should do: come back at
 // once or when told (1001, 4408), later (4429, 4503), with a fresh token
@@ -52,12 +48,5 @@ func CloseText(reason event.Reason, text string) string {
 	if reason != event.ReasonDisconnected || text == "" {
 		return string(reason)
 	}
-	if len(text) <= event.MaxReasonBytes {
-		return text
-	}
-	cut := event.MaxReasonBytes
-	for cut > 0 && !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return text[:cut]
+	return event.Cut(text, event.MaxReasonBytes)
 }

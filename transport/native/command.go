@@ -94,7 +94,7 @@ func ParseCommand(text []byte) (Command, error) {
 		c.Token = *f.Token
 	case CommandPing:
 	default:
-		return wrong("a frame of type %s is not known; use subscribe, unsubscribe, token or ping", strconv.QuoteToASCII(clip(*f.Type)))
+		return wrong("a frame of type %s is not known; use subscribe, unsubscribe, token or ping", strconv.QuoteToASCII(event.Clip(*f.Type, 40)))
 	}
 	return c, nil
 }
@@ -123,12 +123,4 @@ func checkRef(raw jsontext.Value) (string, bool) {
 		return "", false
 	}
 	return string(raw), true
-}
-
-func clip(s string) string {
-	const most = 40
-	if len(s) <= most {
-		return s
-	}
-	return s[:most] + "…"
 }
