@@ -2,7 +2,7 @@ package event
 
 import "unicode/utf8"
 
-// Cut returns the beginning of s with at most most bytes that does not end in
+// Cut returns the beginning of s: up to so many bytes, and not ending in
 // the middle of a character.
 func Cut(s string, most int) string {
 	if len(s) <= most {
