@@ -10,14 +10,21 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"relay/bus"
+	"relay/event"
 )
 
 // A subscriber connection can be green and deaf: half open, or still with a
 // server that a failover has left behind. So each one is subscribed to a
 // channel of this relay's own, into which the relay publishes every few
-// seconds through the client that publishes events, which follows failovers
-// and slots. What comes back proves that announcements do too. It writes
-// nothing, so it says nothing about a server that refuses writes.
+// seconds, by the script and through the client that publish events and
+// follow failovers and slots. What comes back proves that events do too.
+//
+// A server that can be heard may still refuse to write (a replica, full
+// memory, a permission). Then the canary is announced and not kept, so that
+// the two troubles are told apart: a relay that hears has no reason to give
+// its connection up.
 
 const (
 	// canaryEvery is the pause between two canaries, with jitter.
@@ -29,6 +36,10 @@ const (
 	// canaryPause is before another attempt when Redis did not take one.
 	canaryPause = 250 * time.Millisecond
 )
+
+// canaryKept is how much of a canary's channel is kept: next to nothing, and
+// not for long after the relay is gone.
+var canaryKept = bus.Retention{Size: 1, TTL: time.Minute, PositionTTL: time.Minute}
 
 // Metrics counts what only this package sees. Its methods must not block.
 type Metrics interface {
@@ -44,17 +55,20 @@ func (noMetrics) CanaryReturned(time.Duration) {}
 // canary is what a session knows of its own. Guarded by the session's lock.
 type canary struct {
 	channel string    // what it is subscribed to; empty for nothing yet
+	names   int       // how many were tried as its channel
 	heard   time.Time // when the last one that came back was sent, on whichever connection
 	since   time.Time // when the connection began
 	back    bool      // one came back through this connection
 	refused error     // Redis does not permit it
 	failed  error     // why the last one was not sent; nil if it was
+	// unwritten is why the last one was announced only; nil if it was written.
+	unwritten error
 }
 
 // begin forgets what was true of the last connection.
 func (c *canary) begin() {
 	c.channel, c.refused, c.failed, c.back = "", nil, nil, false
-	c.since = time.Now()
+	c.since, c.names = time.Now(), 0
 }
 
 // hears returns nil if the connection was proven lately.
@@ -131,7 +145,7 @@ func (s *session) sent(err error) (passing bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.canary.failed, s.canary.refused = err, nil
-	if isRedis && strings.HasPrefix(redisErr.Error(), "NOPERM") {
+	if isRedis && forbidden(redisErr) {
 		// Not silence: a new connection would be refused the same, and what
 		// this one hears be interrupted for nothing.
 		s.canary.refused = err
@@ -145,26 +159,55 @@ func (s *session) sent(err error) (passing bool) {
 func (s *session) sendCanary(ctx context.Context, conn rueidis.DedicatedClient) error {
 	ctx, cancel := context.WithTimeout(ctx, canaryTimeout)
 	defer cancel()
-	b := s.listener.bus
+	client, err := s.listener.bus.redis()
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	channel := s.canary.channel
 	s.mu.Unlock()
 	if channel == "" {
-		var err error
 		if channel, err = s.subscribeCanary(ctx, conn); err != nil {
 			return err
 		}
 	}
-	client, err := b.redis()
-	if err != nil {
+	return s.publishCanary(ctx, client, channel)
+}
+
+// publishCanary writes one as an event is written, or announces it if the
+// node refuses to write.
+func (s *session) publishCanary(ctx context.Context, client rueidis.Client, channel string) error {
+	b := s.listener.bus
+	sent := strconv.FormatInt(int64(time.Since(b.started)), 10)
+	g := b.newGroup(client, channel, canaryKept)
+	g.add("history", event.NewTag().String(), "", sent)
+	err := client.Do(ctx, g.command(client)).Error()
+	if g.retry(err) && g.full {
+		err = client.Do(ctx, g.command(client)).Error()
+	}
+	redisErr, isRedis := rueidis.IsRedisErr(err)
+	if err == nil || isRedis {
+		g.pulse.note(err, true)
+	}
+	switch {
+	case err != nil && !isRedis:
+		return err
+	case isRedis && elsewhere(redisErr):
+		// Its slot is on the move, which says nothing about the node's others.
+		s.canaryGone(channel)
 		return err
 	}
-	sent := strconv.FormatInt(int64(time.Since(b.started)), 10)
+	s.mu.Lock()
+	s.canary.unwritten = err
+	s.mu.Unlock()
+	if err == nil {
+		return nil
+	}
 	return client.Do(ctx, announcement(client, b.stream(channel), sent)).Error()
 }
 
 func (s *session) subscribeCanary(ctx context.Context, conn rueidis.DedicatedClient) (string, error) {
-	channel, err := s.listener.canaryChannel(s)
+	channel, err := s.canaryChannel()
 	if err != nil {
 		return "", err
 	}
@@ -181,13 +224,21 @@ func (s *session) subscribeCanary(ctx context.Context, conn rueidis.DedicatedCli
 // slot out of 16384 needs on average.
 const maxCanaryNames = 1 << 19
 
-// canaryChannel finds a channel that the session's node serves.
-func (l *listener) canaryChannel(s *session) (string, error) {
+// canaryChannel finds a channel that the session's node serves, and that has
+// not been tried before on this connection.
+func (s *session) canaryChannel() (string, error) {
+	l := s.listener
 	l.mu.Lock()
 	nodes := l.nodes
 	l.mu.Unlock()
-	for n := range maxCanaryNames {
+	s.mu.Lock()
+	first := s.canary.names
+	s.mu.Unlock()
+	for n := first; n < first+maxCanaryNames; n++ {
 		if channel := l.bus.canary + strconv.Itoa(n); nodes.of(channel) == s {
+			s.mu.Lock()
+			s.canary.names = n + 1
+			s.mu.Unlock()
 			return channel, nil
 		}
 	}
@@ -203,7 +254,8 @@ func (s *session) canaryBack(number int, channel, text string) bool {
 		s.mu.Unlock()
 		return ours
 	}
-	n, err := strconv.ParseInt(text, 10, 64)
+	// One that was written comes as an event does, behind its position.
+	n, err := strconv.ParseInt(text[strings.LastIndexByte(text, ' ')+1:], 10, 64)
 	sent := s.listener.bus.started.Add(time.Duration(n))
 	valid := err == nil && !sent.After(time.Now())
 	if valid && !sent.Before(s.canary.since) {

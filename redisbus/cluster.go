@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -230,16 +229,4 @@ func announces(client rueidis.Client) string {
 		return "SPUBLISH"
 	}
 	return "PUBLISH"
-}
-
-// elsewhere knows the errors by which a node says that it does not serve a
-// slot, now or any more.
-func elsewhere(err *rueidis.RedisError) bool {
-	text := err.Error()
-	for _, prefix := range []string{"MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN"} {
-		if strings.HasPrefix(text, prefix) {
-			return true
-		}
-	}
-	return false
 }

@@ -19,6 +19,7 @@ type listener struct {
 	complain rate.Sometimes // bounds log lines about what strangers publish
 	kick     chan struct{}  // wakes run to place channels
 	sessions sync.WaitGroup
+	nowhere  pulse // of what no node serves
 
 	mu     sync.Mutex
 	wanted map[string]*session // the channel's session; nil while it has none
@@ -108,7 +109,7 @@ func (l *listener) wake() {
 	}
 }
 
-// healthy returns nil if everything wanted is heard.
+// healthy returns nil if everything wanted is heard, and what is published taken.
 func (l *listener) healthy() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -116,11 +117,21 @@ func (l *listener) healthy() error {
 		return err
 	}
 	for _, s := range l.nodes.all() {
-		if err := s.hears(); err != nil {
+		if err := s.healthy(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// pulseOf is the pulse of the node to which a channel's events go.
+func (l *listener) pulseOf(channel string) *pulse {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s := l.nodes.of(channel); s != nil {
+		return &s.pulse
+	}
+	return &l.nowhere
 }
 
 var errUnserved = errors.New("no node of the Redis Cluster serves this channel's slot now")

@@ -32,11 +32,12 @@ func (b *Bus) Publish(ctx context.Context, batch []bus.Publication) []bus.Receip
 		}
 		return receipts
 	}
-	groups := b.group(client, batch, receipts)
+	groups := admitted(b.group(client, batch, receipts), receipts)
 	for attempt := 0; len(groups) > 0; attempt++ {
 		replies := client.DoMulti(ctx, commands(client, groups)...)
 		var again []*group
 		for i, g := range groups {
+			g.pulse.note(replies[i].Error(), !g.plain())
 			if g.retry(replies[i].Error()) {
 				again = append(again, g)
 				continue
@@ -67,6 +68,8 @@ type group struct {
 	full bool
 	// err is why the last attempt was not executed.
 	err error
+	// pulse is that of the node it goes to.
+	pulse *pulse
 }
 
 // group sorts a batch by channel, keeping the order within each. A
@@ -92,11 +95,11 @@ func (b *Bus) group(client rueidis.Client, batch []bus.Publication, receipts []b
 		}
 		g := byChannel[p.Channel]
 		if g == nil {
-			g = b.newGroup(client, p.Channel)
+			g = b.newGroup(client, p.Channel, b.options.Retention(p.Channel))
 			byChannel[p.Channel] = g
 			groups = append(groups, g)
 		}
-		g.add(b, p, i, text)
+		b.include(g, p, i, text)
 	}
 	return groups
 }
@@ -120,10 +123,10 @@ func (b *Bus) transient(p *bus.Publication) bool {
 func (g *group) plain() bool { return len(g.items) == 1 && !g.kept }
 
 // newGroup begins the arguments of the script: two keys, six arguments.
-func (b *Bus) newGroup(client rueidis.Client, channel string) *group {
-	keep := b.options.Retention(channel)
+func (b *Bus) newGroup(client rueidis.Client, channel string, keep bus.Retention) *group {
 	return &group{
-		keys: []string{b.stream(channel), b.head(channel)},
+		pulse: b.listener.pulseOf(channel),
+		keys:  []string{b.stream(channel), b.head(channel)},
 		args: []string{
 			strconv.Itoa(keep.Size), milliseconds(keep.TTL), milliseconds(keep.PositionTTL), milliseconds(bus.KeyTTL),
 			announces(client), event.NewTag().String(),
@@ -131,8 +134,8 @@ func (b *Bus) newGroup(client rueidis.Client, channel string) *group {
 	}
 }
 
-// add appends one event: four arguments, and a key if it has one.
-func (g *group) add(b *Bus, p *bus.Publication, i int, text string) {
+// include appends publication i of the batch.
+func (b *Bus) include(g *group, p *bus.Publication, i int, text string) {
 	kind, tag, fingerprint := "history", event.NewTag().String(), ""
 	if b.transient(p) {
 		kind, tag = "transient", ""
@@ -146,17 +149,26 @@ func (g *group) add(b *Bus, p *bus.Publication, i int, text string) {
 		g.keys = append(g.keys, b.key(p.Channel, p.Key))
 	}
 	g.items = append(g.items, i)
+	g.add(kind, tag, fingerprint, text)
+}
+
+// add appends one event's four arguments.
+func (g *group) add(kind, tag, fingerprint, text string) {
 	g.args = append(g.args, kind, tag, fingerprint, text)
+}
+
+// command is the script, or PUBLISH where that alone will do.
+func (g *group) command(client rueidis.Client) rueidis.Completed {
+	if g.plain() {
+		return announcement(client, g.keys[0], g.args[len(g.args)-1])
+	}
+	return publishScript.command(client, g.full, g.keys, g.args)
 }
 
 func commands(client rueidis.Client, groups []*group) []rueidis.Completed {
 	list := make([]rueidis.Completed, len(groups))
 	for i, g := range groups {
-		if g.plain() {
-			list[i] = announcement(client, g.keys[0], g.args[len(g.args)-1])
-		} else {
-			list[i] = publishScript.command(client, g.full, g.keys, g.args)
-		}
+		list[i] = g.command(client)
 	}
 	return list
 }
@@ -172,18 +184,27 @@ func (g *group) retry(err error) bool {
 		g.full = true
 		return true
 	}
-	return notExecuted(redisErr)
+	return notExecuted(redisErr) && !(refusesAll(redisErr) && g.pulse.hopeless())
 }
 
-// notExecuted knows the errors by which a server refuses a command for the moment.
-func notExecuted(err *rueidis.RedisError) bool {
-	text := err.Error()
-	for _, prefix := range []string{"LOADING", "READONLY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "MOVED", "ASK"} {
-		if strings.HasPrefix(text, prefix) {
-			return true
+// admitted returns the groups whose nodes may be asked now; the others are
+// answered.
+func admitted(groups []*group, receipts []bus.Receipt) []*group {
+	asked := make(map[*pulse]error, 1)
+	list := groups[:0]
+	for _, g := range groups {
+		silence, known := asked[g.pulse]
+		if !known {
+			silence = g.pulse.admit()
+			asked[g.pulse] = silence
 		}
+		if silence != nil {
+			g.fail(silence, receipts)
+			continue
+		}
+		list = append(list, g)
 	}
-	return false
+	return list
 }
 
 func onlyScriptsMissing(groups []*group) bool {

@@ -23,6 +23,7 @@ type session struct {
 	dial     func() (conn rueidis.DedicatedClient, release func(), err error)
 	cancel   context.CancelFunc // ends it; nil where only the bus's end does
 	kick     chan struct{}      // wakes the sender
+	pulse    pulse              // of the node
 
 	// delivering is held while the receiver is told something, so that one
 	// can wait until it no longer is. Never taken under a lock that want takes.
@@ -74,6 +75,19 @@ func (s *session) hears() error {
 		return s.trouble
 	}
 	return s.canary.hears()
+}
+
+// healthy returns nil if the node is heard and takes what is published.
+func (s *session) healthy() error {
+	if err := s.hears(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.canary.unwritten != nil {
+		return fmt.Errorf("what this relay publishes is not taken by Redis: %w", s.canary.unwritten)
+	}
+	return nil
 }
 
 // run hears until ctx is done.

@@ -2,7 +2,6 @@ package redisbus
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -73,7 +72,7 @@ func (s *session) sendBatch(ctx context.Context, conn rueidis.DedicatedClient, b
 			if batch[i].want {
 				s.lost(batch[i].channel)
 			}
-		case ok && strings.HasPrefix(redisErr.Error(), "NOPERM"):
+		case ok && forbidden(redisErr):
 			if batch[i].want {
 				s.refused(batch[i].channel, err)
 			}
