@@ -40,6 +40,12 @@ type Bus interface {
 	// see Page. It reads from the authority (never from a replica).
 	Resume(ctx context.Context, channel string, from From, limit int) (Page, error)
 
+	// Heads reads where channels stand, and keeps that from being forgotten for
+	// another PositionTTL. A position that is not known is zero, and is not made;
+	// a channel that could not be read is missing in the answer. It reads from
+	// the authority.
+	Heads(ctx context.Context, channels []string) map[string]event.Position
+
 	// Delete forgets a channel's history, but never where the channel stands: a
 	// reader at the head lost nothing and is recovered, one behind it is told
 	// ResetTrimmed. Deleting what is not there is no error.

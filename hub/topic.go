@@ -37,7 +37,7 @@ type topic struct {
 	waiting subscriptions // joining
 	replays replays       // told the past before they are live
 	idle    time.Time     // since when nobody wants it
-	auditAt time.Time     // when its position is compared with the bus's next
+	audit   int           // its place in its worker's audits
 
 	// While aligning.
 	attempt   int // number of the read of history under way; other answers do not count
@@ -160,25 +160,6 @@ func (t *topic) align() {
 		from = bus.FromPosition(t.last)
 	}
 	t.worker.hub.read(task{kind: taskAligned, channel: t.name, attempt: t.attempt}, from, resumePage)
-}
-
-// audit asks the bus where the channel stands. It finds what nothing else
-// would: an event that was lost on the way and has no successor to show it.
-// And it keeps the position of a quiet channel from being forgotten, as long
-// as somebody here is subscribed.
-func (t *topic) audit(now time.Time) {
-	t.auditAt = now.Add(t.worker.hub.options.AuditEvery)
-	if t.state == topicLive && t.control == nil {
-		t.worker.hub.read(task{kind: taskAudited, channel: t.name, position: t.last}, bus.FromPosition(t.last), 0)
-	}
-}
-
-// audited takes the answer. Ours may be older than what has come since; only
-// a position that stands still and is not the head's shows a loss.
-func (t *topic) audited(asked event.Position, page *bus.Page, err error) {
-	if t.state == topicLive && err == nil && page.Head != t.last && asked == t.last {
-		t.align()
-	}
 }
 
 // realign tries again after a failure, unless another attempt has begun.

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -32,8 +31,9 @@ type worker struct {
 	topics   map[string]*topic
 	joining  map[*topic]bool // topics with subscriptions that wait to join
 	idle     map[*topic]bool // topics without subscriptions
-	spare    []task          // the inbox before this one, to be used again
-	attempts int             // reads of history begun
+	audits   audits
+	spare    []task // the inbox before this one, to be used again
+	attempts int    // reads of history begun
 }
 
 // task is something for a worker to do. Which fields count depends on kind.
@@ -46,6 +46,7 @@ type task struct {
 	attempt  int
 	from     bus.From
 	position event.Position
+	head     event.Position
 	err      error // instead of page
 	control  func(*event.Event)
 	count    chan<- int
@@ -125,7 +126,7 @@ func (w *worker) stop() {
 
 // run is the worker's goroutine.
 func (w *worker) run() {
-	housekeeping := time.NewTicker(time.Second)
+	housekeeping := time.NewTicker(tidyEvery)
 	defer housekeeping.Stop()
 	for {
 		select {
@@ -219,7 +220,7 @@ func (w *worker) do(t *task) {
 	case taskDrained:
 		tp.drained(t.sub)
 	case taskAudited:
-		tp.audited(t.position, t.page, t.err)
+		tp.audited(t.position, t.head)
 	case taskControl:
 		tp.control = t.control
 		delete(w.idle, tp)
@@ -230,9 +231,9 @@ func (w *worker) do(t *task) {
 
 // open makes a topic and asks the bus for its channel.
 func (w *worker) open(channel string) *topic {
-	now := time.Now()
-	t := &topic{worker: w, name: channel, idle: now, auditAt: now.Add(rand.N(w.hub.options.AuditEvery))}
+	t := &topic{worker: w, name: channel, idle: time.Now()}
 	w.topics[channel] = t
+	w.audits.add(t)
 	w.idle[t] = true
 	w.hub.options.Metrics.Channels(1)
 	w.hub.bus.Listen(channel)
@@ -251,27 +252,21 @@ func (w *worker) nextAttempt() int {
 func (w *worker) close(t *topic) {
 	t.state = topicClosed
 	delete(w.topics, t.name)
+	w.audits.remove(t)
 	delete(w.joining, t)
 	delete(w.idle, t)
 	w.hub.options.Metrics.Channels(-1)
 }
 
-// audit begins the audits that are due. Each topic has its own time, so that
-// those of one worker do not come together.
-func (w *worker) audit(now time.Time) {
-	for _, t := range w.topics {
-		if now.After(t.auditAt) {
-			t.audit(now)
-		}
-	}
-}
+// tidyEvery is the pause between two rounds of housekeeping.
+const tidyEvery = time.Second
 
 // tidy ends joins that waited too long and channels that nobody wants any more.
 func (w *worker) tidy(now time.Time) {
 	for t := range w.joining {
 		t.expireJoins(now)
 	}
-	w.audit(now)
+	w.audit()
 	for t := range w.idle {
 		if now.Sub(t.idle) >= w.hub.options.Linger {
 			w.hub.bus.Unlisten(t.name)

@@ -213,6 +213,25 @@ func before(a, b event.Position) bool {
 	return a.Time < b.Time || a.Time == b.Time && a.Offset < b.Offset
 }
 
+// Heads implements bus.Bus.
+func (b *Bus) Heads(_ context.Context, channels []string) map[string]event.Position {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return nil
+	}
+	now := time.Now()
+	heads := make(map[string]event.Position, len(channels))
+	for _, name := range channels {
+		heads[name] = event.Position{}
+		if c := b.channels[name]; c != nil && !c.forgotten(now) {
+			c.used = now
+			heads[name] = c.head
+		}
+	}
+	return heads
+}
+
 // Delete implements bus.Bus.
 func (b *Bus) Delete(_ context.Context, name string) error {
 	b.mu.Lock()

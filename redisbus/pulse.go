@@ -14,8 +14,8 @@ import (
 
 // pulse is what the publishers of a relay know of one Redis node: whether it
 // answers, and whether it takes what it is sent. Without it each of them would
-// find out for itself, and a node that is away would pile up as many requests
-// as come in in five seconds.
+// find out for itself, and a node that is away would pile up the requests of
+// five seconds.
 type pulse struct {
 	mu sync.Mutex
 	// silence is why the last command got no answer; nil if it got one.

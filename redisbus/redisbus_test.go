@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -374,6 +375,28 @@ func FuzzMessage(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) { redisbus.CheckMessageRoundTrip(t, text) })
+}
+
+// Whoever compares positions keeps them.
+func TestHeadsAreRenewed(t *testing.T) {
+	server := redistest.Start(t)
+	b := open(t, server, "relay:", bustest.Keep)
+	bustest.NewEar(b)
+	bustest.AwaitHealthy(t, b)
+	id := bustest.Publish(t, b, bustest.Number("c", 1))[0].ID
+	server.Do("PEXPIRE", "{relay:c}h", "30000")
+	server.Do("SET", "{relay:odd}h", "not a position")
+	heads := b.Heads(t.Context(), []string{"c", "odd"})
+	if heads["c"] != id || len(heads) != 2 || !heads["odd"].IsZero() {
+		t.Errorf("the heads are %v", heads)
+	}
+	if ttl, err := strconv.Atoi(strings.TrimPrefix(server.Do("PTTL", "{relay:c}h"), ":")); err != nil || ttl <= 30000 {
+		t.Errorf("the head is kept for %d ms more, %v", ttl, err)
+	}
+	server.Stop()
+	if heads := b.Heads(t.Context(), []string{"c"}); len(heads) > 0 {
+		t.Errorf("without Redis the heads are %v", heads)
+	}
 }
 
 // The permissions that docs/running.md gives are enough, and the test reads

@@ -44,6 +44,7 @@ func Run(t *testing.T, open Open) {
 		{"history is trimmed", testTrim},
 		{"each channel its own history", testKeep},
 		{"history is deleted", testDelete},
+		{"heads", testHeads},
 		{"channels do not mix", testChannels},
 		{"odd channel names", testNames},
 		{"exclude travels", testExclude},

@@ -2,6 +2,7 @@ package bustest
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"testing"
 
@@ -73,5 +74,18 @@ func testDelete(t *testing.T, open Open) {
 	equal(t, "from before the deletion", Numbers(t, page.Events), []int{3})
 	if page := Resume(t, b, "c", bus.FromPosition(r[0].ID), 10); page.Reset != event.ResetTrimmed {
 		t.Errorf("a reader whose next event was deleted: %+v", page)
+	}
+}
+
+func testHeads(t *testing.T, open Open) {
+	b, _ := start(t, open, Keep)
+	r := Publish(t, b, Number("c", 1), Number("d", 1), Number("c", 2))
+	heads := b.Heads(context.Background(), []string{"c", "nobody knows", "d"})
+	want := map[string]event.Position{"c": r[2].ID, "nobody knows": {}, "d": r[1].ID}
+	if !maps.Equal(heads, want) {
+		t.Errorf("the heads are %v, want %v", heads, want)
+	}
+	if page := Resume(t, b, "nobody knows", bus.FromNow(), 1); !page.Created {
+		t.Error("asking where a channel stands has made it")
 	}
 }
