@@ -64,6 +64,7 @@ var modules = map[string]string{
 	"github.com/golang-jwt/jwt/v5":        "auth",
 	"github.com/prometheus/client_golang": "metrics",
 	"github.com/redis/rueidis":            "redisbus cmd/relay/internal/config",
+	"golang.org/x/sys":                    "cmd/relay",
 	"golang.org/x/term":                   "cmd/relay",
 	"golang.org/x/time":                   "redisbus transport/ws",
 
