@@ -14,10 +14,6 @@ import (
 	"relay/tests/redistest"
 )
 
-type address string
-
-func (a address) URL() string { return "redis://" + string(a) }
-
 // A network that drops one direction leaves a connection that looks alive.
 func TestHalfOpenConnection(t *testing.T) {
 	t.Parallel()
@@ -28,7 +24,7 @@ func TestHalfOpenConnection(t *testing.T) {
 			t.Parallel()
 			server := redistest.Start(t)
 			proxy := faultproxy.New(t, server.Addr)
-			b := open(t, address(proxy.Addr), "relay:", bustest.Keep)
+			b := open(t, redisURL("redis://"+proxy.Addr), "relay:", bustest.Keep)
 			ear := bustest.NewEar(b)
 			bustest.AwaitHealthy(t, b)
 			ear.Listen(t, b, "c")
@@ -51,7 +47,7 @@ func TestLeftBehindWithAServerThatLives(t *testing.T) {
 	t.Parallel()
 	first, second := redistest.Start(t), redistest.Start(t)
 	proxy := faultproxy.New(t, first.Addr)
-	b := open(t, address(proxy.Addr), "relay:", bustest.Keep)
+	b := open(t, redisURL("redis://"+proxy.Addr), "relay:", bustest.Keep)
 	ear := bustest.NewEar(b)
 	bustest.AwaitHealthy(t, b)
 	ear.Listen(t, b, "c")
@@ -102,12 +98,7 @@ func TestCanaryIsCounted(t *testing.T) {
 // awaitSick waits until the bus says that it is not well.
 func awaitSick(tb testing.TB, b bus.Bus) {
 	tb.Helper()
-	for deadline := time.Now().Add(time.Minute); b.Healthy() == nil; {
-		if time.Now().After(deadline) {
-			tb.Fatal("still healthy after a minute")
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	await(tb, "the bus to be sick", func() bool { return b.Healthy() != nil })
 }
 
 func refusesTransient(tb testing.TB, b bus.Bus) {

@@ -4,14 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"relay/bus"
 	"relay/bus/bustest"
-	"relay/redisbus"
 	"relay/tests/redistest"
 )
 
@@ -160,14 +158,7 @@ func TestDocumentedPermissionsSufficeInCluster(t *testing.T) {
 	for _, node := range cluster.Nodes {
 		permitOnlyDocumented(t, node)
 	}
-	b, err := redisbus.Open(redisbus.Options{
-		URL:    strings.Replace(cluster.URL(), "redis://", "redis://relay:secret@", 1),
-		Prefix: "relay:", Retention: bustest.Keep, MaxEventBytes: 1 << 10,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
+	b := open(t, as(cluster, "relay"), "relay:", bustest.Keep)
 	ear := bustest.NewEar(b)
 	bustest.AwaitHealthy(t, b)
 	quick := bustest.Number("c", 2)

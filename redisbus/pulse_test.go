@@ -18,7 +18,7 @@ import (
 func TestSilentRedisIsAskedByOneAtATime(t *testing.T) {
 	t.Parallel()
 	proxy := faultproxy.New(t, redistest.Start(t).Addr)
-	b := open(t, address(proxy.Addr), "relay:", bustest.Keep)
+	b := open(t, redisURL("redis://"+proxy.Addr), "relay:", bustest.Keep)
 	bustest.NewEar(b)
 	bustest.AwaitHealthy(t, b)
 	proxy.Freeze(faultproxy.Both)

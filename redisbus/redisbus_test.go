@@ -49,6 +49,26 @@ func open(tb testing.TB, server interface{ URL() string }, prefix string, keep b
 	return b
 }
 
+type redisURL string
+
+func (u redisURL) URL() string { return string(u) }
+
+// as is a server's URL for a user whose password is secret.
+func as(server interface{ URL() string }, user string) redisURL {
+	return redisURL(strings.Replace(server.URL(), "://", "://"+user+":secret@", 1))
+}
+
+// await polls until ok.
+func await(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
+	for deadline := time.Now().Add(time.Minute); !ok(); {
+		if time.Now().After(deadline) {
+			tb.Fatalf("waited a minute for: %s", what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
 func TestContract(t *testing.T) {
 	server := redistest.Start(t)
 	n := 0
@@ -91,11 +111,7 @@ func TestNamesInRedis(t *testing.T) {
 
 func TestDatabaseIsPartOfThePrefix(t *testing.T) {
 	server := redistest.Start(t)
-	b, err := redisbus.Open(redisbus.Options{URL: server.URL() + "/3", Prefix: "relay:", Retention: bustest.Keep, MaxEventBytes: 1 << 10})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
+	b := open(t, redisURL(server.URL()+"/3"), "relay:", bustest.Keep)
 	other := open(t, server, "relay:", bustest.Keep)
 	ear, otherEar := bustest.NewEar(b), bustest.NewEar(other)
 	bustest.AwaitHealthy(t, b)
@@ -202,13 +218,7 @@ func TestScriptsAreForgotten(t *testing.T) {
 func TestRefusedChannel(t *testing.T) {
 	server := redistest.Start(t)
 	server.Do("ACL", "SETUSER", "app", "on", ">secret", "+@all", "~*", "resetchannels", "&relay:ok*", "&relay:_canary.*")
-	b, err := redisbus.Open(redisbus.Options{
-		URL: "redis://app:secret@" + server.Addr, Prefix: "relay:", Retention: bustest.Keep, MaxEventBytes: 1 << 10,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
+	b := open(t, as(server, "app"), "relay:", bustest.Keep)
 	ear := bustest.NewEar(b)
 	bustest.AwaitHealthy(t, b)
 	b.Listen("secret")
@@ -270,11 +280,7 @@ func TestCredentialsCanChange(t *testing.T) {
 func TestNothingIsKeptThatCannotBeAnnounced(t *testing.T) {
 	server := redistest.Start(t)
 	server.Do("ACL", "SETUSER", "app", "on", ">secret", "+@all", "~*", "&*")
-	b, err := redisbus.Open(redisbus.Options{URL: "redis://app:secret@" + server.Addr, Prefix: "relay:", Retention: bustest.Keep, MaxEventBytes: 1 << 10})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
+	b := open(t, as(server, "app"), "relay:", bustest.Keep)
 	bustest.NewEar(b)
 	bustest.AwaitHealthy(t, b)
 	server.Do("ACL", "SETUSER", "app", "-publish")
@@ -300,11 +306,7 @@ func TestNothingIsKeptThatCannotBeAnnounced(t *testing.T) {
 func TestTransientEventsAreRefusedWhileDeaf(t *testing.T) {
 	server := redistest.Start(t)
 	server.Do("ACL", "SETUSER", "app", "on", ">secret", "+@all", "~*", "&*")
-	b, err := redisbus.Open(redisbus.Options{URL: "redis://app:secret@" + server.Addr, Prefix: "relay:", Retention: bustest.Keep, MaxEventBytes: 1 << 10})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
+	b := open(t, as(server, "app"), "relay:", bustest.Keep)
 	ear := bustest.NewEar(b)
 	bustest.AwaitHealthy(t, b)
 	ear.Listen(t, b, "c")
@@ -404,13 +406,7 @@ func TestHeadsAreRenewed(t *testing.T) {
 func TestDocumentedPermissionsSuffice(t *testing.T) {
 	server := redistest.Start(t)
 	permitOnlyDocumented(t, server)
-	b, err := redisbus.Open(redisbus.Options{
-		URL: "redis://relay:secret@" + server.Addr, Prefix: "relay:", Retention: bustest.Keep, MaxEventBytes: 1 << 10,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
+	b := open(t, as(server, "relay"), "relay:", bustest.Keep)
 	ear := bustest.NewEar(b)
 	bustest.AwaitHealthy(t, b)
 	ear.Listen(t, b, "c")
