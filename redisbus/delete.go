@@ -15,7 +15,10 @@ func (b *Bus) Delete(ctx context.Context, channel string) error {
 		return err
 	}
 	// UNLINK, unlike DEL, frees a large stream beside Redis's one thread.
-	if err := client.Do(ctx, client.B().Unlink().Key(b.stream(channel)).Build()).Error(); err != nil {
+	err = b.insist(ctx, channel, func() error {
+		return client.Do(ctx, client.B().Unlink().Key(b.stream(channel)).Build()).Error()
+	})
+	if err != nil {
 		return fmt.Errorf("%w: %w", bus.ErrUnavailable, err)
 	}
 	return nil

@@ -24,23 +24,50 @@ func (b *Bus) Resume(ctx context.Context, channel string, from bus.From, limit i
 	if err != nil {
 		return bus.Page{}, err
 	}
-	keys := []string{b.stream(channel), b.head(channel)}
-	args := []string{
-		milliseconds(b.options.Retention(channel).PositionTTL), event.NewTag().String(),
-		entryFrom(from), strconv.Itoa(bus.SnapshotSize(limit)),
+	var snapshot bus.Snapshot
+	err = b.insist(ctx, channel, func() (err error) {
+		snapshot, err = b.snapshot(ctx, client, channel, from, limit)
+		return err
+	})
+	if err != nil {
+		return bus.Page{}, err
 	}
+	return bus.Decide(snapshot, from, limit), nil
+}
+
+// snapshot reads once.
+func (b *Bus) snapshot(ctx context.Context, client rueidis.Client, channel string, from bus.From, limit int) (bus.Snapshot, error) {
+	keep := milliseconds(b.options.Retention(channel).PositionTTL)
+	keys := []string{b.stream(channel), b.head(channel)}
+	args := []string{keep, event.NewTag().String(), entryFrom(from), strconv.Itoa(bus.SnapshotSize(limit))}
 	reply := client.Do(ctx, resumeScript.command(client, false, keys, args))
 	if redisErr, ok := rueidis.IsRedisErr(reply.Error()); ok && redisErr.IsNoScript() {
 		reply = client.Do(ctx, resumeScript.command(client, true, keys, args))
 	}
-	if err := reply.Error(); err != nil {
-		return bus.Page{}, fmt.Errorf("%w: %w", bus.ErrUnavailable, err)
+	err := reply.Error()
+	if redisErr, ok := rueidis.IsRedisErr(err); ok && redisErr.IsTryAgain() {
+		if s, ok := b.headAlone(ctx, channel, from); ok {
+			return s, nil
+		}
 	}
-	snapshot, err := readSnapshot(channel, reply)
 	if err != nil {
-		return bus.Page{}, fmt.Errorf("history of channel %q in Redis cannot be read: %w", channel, err)
+		return bus.Snapshot{}, fmt.Errorf("%w: %w", bus.ErrUnavailable, err)
 	}
-	return bus.Decide(snapshot, from, limit), nil
+	s, err := readSnapshot(channel, reply)
+	if err != nil {
+		return bus.Snapshot{}, fmt.Errorf("history of channel %q in Redis cannot be read: %w", channel, err)
+	}
+	return s, nil
+}
+
+// headAlone reads where a channel stands if that is all it takes: the reader
+// is not behind it, or wants no past. While a slot of a Cluster is being moved, Redis
+// refuses a script with one key that is there and one that is not, be it not
+// there yet or not at all, as the stream of a channel without history.
+func (b *Bus) headAlone(ctx context.Context, channel string, from bus.From) (s bus.Snapshot, ok bool) {
+	s.Head = b.Heads(ctx, []string{channel})[channel]
+	at, given := from.Position()
+	return s, !s.Head.IsZero() && !from.Start() && (!given || at.Offset >= s.Head.Offset)
 }
 
 // entryFrom is where XRANGE begins; empty if no entries are wanted.
