@@ -224,8 +224,8 @@ func (s *session) subscribeCanary(ctx context.Context, conn rueidis.DedicatedCli
 // slot out of 16384 needs on average.
 const maxCanaryNames = 1 << 19
 
-// canaryChannel finds a channel that the session's node serves, and that has
-// not been tried before on this connection.
+// canaryChannel finds a channel that the session's node serves and is not
+// giving away, and that has not been tried before on this connection.
 func (s *session) canaryChannel() (string, error) {
 	l := s.listener
 	l.mu.Lock()
@@ -235,7 +235,7 @@ func (s *session) canaryChannel() (string, error) {
 	first := s.canary.names
 	s.mu.Unlock()
 	for n := first; n < first+maxCanaryNames; n++ {
-		if channel := l.bus.canary + strconv.Itoa(n); nodes.of(channel) == s {
+		if channel := l.bus.canary + strconv.Itoa(n); nodes.of(channel) == s && !s.moves(channel) {
 			s.mu.Lock()
 			s.canary.names = n + 1
 			s.mu.Unlock()

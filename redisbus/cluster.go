@@ -116,6 +116,7 @@ func (l *listener) staff(ctx context.Context, old map[string]*session, slot func
 		if s == nil {
 			if s = old[node]; s == nil {
 				s = newSession(l, node, l.bus.nodeDialer(node))
+				s.slot = slot
 				mine, cancel := context.WithCancel(ctx)
 				s.cancel = cancel
 				fresh = append(fresh, func() { s.run(mine) })

@@ -137,8 +137,10 @@ func (l *listener) pulseOf(channel string) *pulse {
 var errUnserved = errors.New("no node of the Redis Cluster serves this channel's slot now")
 
 // deafTo returns nil if events published in a channel now reach this relay.
-// In a Cluster one node's trouble is not that of another's channels.
-func (l *listener) deafTo(channel string) error {
+// In a Cluster one node's trouble is not that of another's channels. scripted:
+// they are published by the script, not by one SPUBLISH, which has no key to
+// be sent after and goes where the subscribers are.
+func (l *listener) deafTo(channel string, scripted bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.nodes.of(channel)
@@ -147,6 +149,9 @@ func (l *listener) deafTo(channel string) error {
 			return err
 		}
 		return errUnserved
+	}
+	if scripted && s.moves(channel) {
+		return errMoving
 	}
 	return s.hears()
 }

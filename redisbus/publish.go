@@ -83,7 +83,8 @@ func (b *Bus) group(client rueidis.Client, batch []bus.Publication, receipts []b
 			// While this relay cannot hear, its own clients would never get an
 			// event that history does not keep, and the answer must not say that
 			// they did. What is kept they get when it hears again.
-			if deaf := b.listener.deafTo(p.Channel); deaf != nil {
+			scripted := len(batch) > 1 || p.Key != ""
+			if deaf := b.listener.deafTo(p.Channel, scripted); deaf != nil {
 				receipts[i].Err = fmt.Errorf("%w for events without history: %w", bus.ErrUnavailable, deaf)
 				continue
 			}

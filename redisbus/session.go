@@ -19,7 +19,8 @@ import (
 // from history what it missed.
 type session struct {
 	listener *listener
-	node     string // address in a Cluster; else empty
+	node     string                      // address in a Cluster; else empty
+	slot     func(channel string) uint16 // in a Cluster
 	dial     func() (conn rueidis.DedicatedClient, release func(), err error)
 	cancel   context.CancelFunc // ends it; nil where only the bus's end does
 	kick     chan struct{}      // wakes the sender
@@ -31,9 +32,10 @@ type session struct {
 
 	mu         sync.Mutex
 	wanted     map[string]bool
-	changes    []change // of wanted, not sent to Redis yet, in order
-	connection int      // its number; what an older one says does not count
-	trouble    error    // why nothing is heard; nil while connected
+	changes    []change        // of wanted, not sent to Redis yet, in order
+	connection int             // its number; what an older one says does not count
+	trouble    error           // why nothing is heard; nil while connected
+	moving     map[uint16]bool // slots that the node is giving away
 	canary     canary
 }
 
@@ -132,14 +134,17 @@ func (s *session) hear(ctx context.Context) error {
 	}
 
 	ctx, cancel := context.WithCancelCause(ctx)
-	var prover sync.WaitGroup
-	defer prover.Wait()
+	var tasks sync.WaitGroup
+	defer tasks.Wait()
 	defer cancel(nil)
-	prover.Go(func() {
+	tasks.Go(func() {
 		if err := s.prove(ctx, conn); err != nil {
 			cancel(err)
 		}
 	})
+	if s.slot != nil {
+		tasks.Go(func() { s.followMoves(ctx, conn) })
+	}
 	for {
 		if err := s.send(ctx, conn); err != nil {
 			if cause := context.Cause(ctx); cause != nil {
@@ -170,6 +175,7 @@ func (s *session) begin() (number int) {
 	for channel := range s.wanted {
 		s.changes = append(s.changes, change{channel, true})
 	}
+	s.moving = nil
 	s.canary.begin()
 	return s.connection
 }

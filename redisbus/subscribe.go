@@ -34,6 +34,10 @@ func (s *session) want(channel string, want bool) {
 		delete(s.wanted, channel)
 	}
 	s.changes = append(s.changes, change{channel, want})
+	s.wakeSender()
+}
+
+func (s *session) wakeSender() {
 	select {
 	case s.kick <- struct{}{}:
 	default:

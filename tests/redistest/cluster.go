@@ -110,6 +110,32 @@ func (c *Cluster) AddNode() *Server {
 	return s
 }
 
+// RemoveNode makes all others forget a node that has no slots any more, and
+// stops it.
+func (c *Cluster) RemoveNode(s *Server) {
+	c.tb.Helper()
+	id := s.id()
+	c.Nodes = slices.DeleteFunc(c.Nodes, func(n *Server) bool { return n == s })
+	for _, n := range c.living() {
+		c.expectOK(n, "CLUSTER", "FORGET", id)
+	}
+	s.Stop()
+	c.awaitKnown()
+}
+
+// ReplicaOf is a replica of a master.
+func (c *Cluster) ReplicaOf(master *Server) *Server {
+	c.tb.Helper()
+	id := master.id()
+	for _, n := range master.table() {
+		if n.master == id {
+			return c.byAddr(n.addr())
+		}
+	}
+	c.tb.Fatalf("redis %s has no replica", master.Addr)
+	return nil
+}
+
 // SlotOf is the slot of a key or shard channel.
 func (c *Cluster) SlotOf(name string) int {
 	c.tb.Helper()
@@ -199,6 +225,13 @@ func (c *Cluster) EndMove(slot int, to *Server) {
 	c.AwaitOwner(slot, from)
 }
 
+// ForgetMove makes the target of an open move forget it, so that two nodes send
+// to each other whoever asks for what has been moved already.
+func (c *Cluster) ForgetMove(slot int, to *Server) {
+	c.tb.Helper()
+	c.expectOK(to, "CLUSTER", "SETSLOT", strconv.Itoa(slot), "STABLE")
+}
+
 // MoveSlot moves a slot to another master while the cluster works on, as
 // redis-cli --cluster reshard does.
 func (c *Cluster) MoveSlot(slot int, to *Server) {
@@ -223,6 +256,7 @@ func (s *Server) id() string {
 // node is a line of CLUSTER NODES.
 type node struct {
 	id, address, flags string
+	master             string // whose replica it is; "-" for a master
 	slots              [][2]int
 }
 
@@ -247,7 +281,7 @@ func (s *Server) table() []node {
 		if len(fields) < 8 {
 			continue
 		}
-		n := node{id: fields[0], address: fields[1], flags: fields[2]}
+		n := node{id: fields[0], address: fields[1], flags: fields[2], master: fields[3]}
 		for _, f := range fields[8:] {
 			first, last, isRange := strings.Cut(f, "-")
 			if !isRange {
