@@ -71,6 +71,104 @@ func TestClusterFailover(t *testing.T) {
 	}
 }
 
+// A replica is made master while its master lives: politely, when it has caught
+// up, or by force, without asking anybody.
+func TestClusterReplicaIsPromoted(t *testing.T) {
+	t.Parallel()
+	for name, how := range map[string][]string{
+		"politely": {"CLUSTER", "FAILOVER"},
+		"by force": {"CLUSTER", "FAILOVER", "TAKEOVER"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster := redistest.StartCluster(t, 3, 1)
+			b := open(t, cluster, "relay:", bustest.Keep)
+			ear := bustest.NewEar(b)
+			bustest.AwaitHealthy(t, b)
+			channels := channelsOf(t, cluster, 3)
+			for _, c := range channels {
+				ear.Listen(t, b, c)
+				bustest.Publish(t, b, bustest.Number(c, 1))
+			}
+			slot := cluster.SlotOf("relay:c0")
+			old := cluster.Owner(slot)
+			old.Do("WAIT", "1", "10000")
+			if reply := cluster.ReplicaOf(old).Do(how...); reply != "+OK" {
+				t.Fatal(reply)
+			}
+			cluster.AwaitOwner(slot, old)
+			ear.AwaitConfirmations(t, channels[old], 2)
+			bustest.AwaitHealthy(t, b)
+			for owner, c := range channels {
+				quick := bustest.Number(c, 2)
+				quick.Transient = true
+				publishAtLast(t, b, quick)
+				hears(t, ear, c, 2)
+				publishAtLast(t, b, bustest.Number(c, 3))
+				hears(t, ear, c, 3)
+				if n := ear.Confirmations(c); owner != old && n != 1 {
+					t.Errorf("channel %s, of another node, was subscribed %d times", c, n)
+				}
+				page := bustest.Resume(t, b, c, bus.FromStart(), 10)
+				if got := bustest.Numbers(t, page.Events); !slices.Equal(got, []int{1, 3}) {
+					t.Errorf("history of %s holds %v", c, got)
+				}
+			}
+		})
+	}
+}
+
+// A node comes, serves slots, gives them back, and leaves for good.
+func TestClusterNodeComesAndGoes(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.StartCluster(t, 2, 0)
+	b := open(t, cluster, "relay:", bustest.Keep)
+	ear := bustest.NewEar(b)
+	bustest.AwaitHealthy(t, b)
+	ear.Listen(t, b, "c")
+	slot := cluster.SlotOf("relay:c")
+	home := cluster.Owner(slot)
+	for round := range 2 {
+		guest := cluster.AddNode()
+		for n, to := range []*redistest.Server{guest, home} {
+			before := ear.Confirmations("c")
+			cluster.MoveSlot(slot, to)
+			ear.AwaitConfirmations(t, "c", before+1)
+			bustest.AwaitHealthy(t, b)
+			number := 10*round + n + 1
+			publishAtLast(t, b, bustest.Number("c", number))
+			hears(t, ear, "c", number)
+		}
+		await(t, "the subscriber connection to the guest to end", func() bool {
+			list, err := guest.Text("CLIENT", "LIST", "TYPE", "pubsub")
+			return err == nil && list == ""
+		})
+		cluster.RemoveNode(guest)
+		bustest.AwaitHealthy(t, b)
+		quick := bustest.Number("c", 10*round+9)
+		quick.Transient = true
+		// At last: until the driver looks again, it may know the slot's last
+		// owner but one.
+		publishAtLast(t, b, quick)
+		hears(t, ear, "c", 10*round+9)
+	}
+}
+
+// That the server is a Cluster's node is for the server to say: its URL has
+// one host, and no other.
+func TestClusterBehindOneHost(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.StartCluster(t, 3, 0)
+	b := open(t, cluster.Nodes[0], "relay:", bustest.Keep)
+	ear := bustest.NewEar(b)
+	bustest.AwaitHealthy(t, b)
+	for _, c := range channelsOf(t, cluster, 3) {
+		ear.Listen(t, b, c)
+		bustest.Publish(t, b, bustest.Number(c, 1))
+		ear.Heard(t, c, 1)
+	}
+}
+
 // While a slot moves, away and back, nothing that was acknowledged may be
 // missing in history, and the relay must hear when the move is over.
 func TestSlotMovesWhilePublishing(t *testing.T) {

@@ -107,6 +107,7 @@ func (c *Cluster) AddNode() *Server {
 	s := c.start()
 	c.meet(s)
 	c.awaitKnown()
+	c.AwaitOK() // it learns the owner of a slot before it may import it, or never
 	return s
 }
 
@@ -205,13 +206,18 @@ func (c *Cluster) MoveKeys(slot int, to *Server) {
 	c.tb.Helper()
 	from := c.Owner(slot)
 	number := strconv.Itoa(slot)
-	for from.Do("CLUSTER", "COUNTKEYSINSLOT", number) != ":0" {
-		// A key may be gone meanwhile, or come; then there is another round.
-		key, err := from.Text("CLUSTER", "GETKEYSINSLOT", number, "1")
-		if err == nil && key != "" {
-			_, _ = from.Try("MIGRATE", "127.0.0.1", to.port(), key, "0", "5000")
+	await(c.tb, "the keys of slot "+number+" to be moved", func() bool {
+		for {
+			key, err := from.Text("CLUSTER", "GETKEYSINSLOT", number, "1")
+			if err != nil || key == "" {
+				return err == nil
+			}
+			// A key may be gone meanwhile, or come; then there is another round.
+			if reply, err := from.Try("MIGRATE", "127.0.0.1", to.port(), key, "0", "5000"); err != nil || strings.HasPrefix(reply, "-") {
+				return false
+			}
 		}
-	}
+	})
 }
 
 // EndMove closes the move of a slot and waits until all have heard of it.
@@ -221,7 +227,9 @@ func (c *Cluster) EndMove(slot int, to *Server) {
 	number := strconv.Itoa(slot)
 	// The target first: else, for a moment, nobody would serve it.
 	c.expectOK(to, "CLUSTER", "SETSLOT", number, "NODE", to.id())
-	c.expectOK(from, "CLUSTER", "SETSLOT", number, "NODE", to.id())
+	// It may have heard of it already and be the target's replica by now, if
+	// that was its last slot; then it refuses.
+	_, _ = from.Try("CLUSTER", "SETSLOT", number, "NODE", to.id())
 	c.AwaitOwner(slot, from)
 }
 
