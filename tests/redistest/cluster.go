@@ -12,7 +12,8 @@ import (
 type Cluster struct {
 	Nodes []*Server
 
-	tb testing.TB
+	tb  testing.TB
+	tls *TLS // nil for none
 }
 
 // Slots is how many there are in every Cluster.
@@ -24,6 +25,12 @@ const Slots = 1 << 14
 func StartCluster(tb testing.TB, masters, replicas int) *Cluster {
 	tb.Helper()
 	c := &Cluster{tb: tb}
+	c.form(masters, replicas)
+	return c
+}
+
+func (c *Cluster) form(masters, replicas int) {
+	c.tb.Helper()
 	for range masters * (1 + replicas) {
 		c.start()
 	}
@@ -42,23 +49,30 @@ func StartCluster(tb testing.TB, masters, replicas int) *Cluster {
 	}
 	c.AwaitOK()
 	for _, n := range c.Nodes[masters:] {
-		await(tb, "replicas to follow", func() bool { return n.says("INFO replication", "role:slave", "master_link_status:up") })
+		await(c.tb, "replicas to follow", func() bool { return n.says("INFO replication", "role:slave", "master_link_status:up") })
 	}
 	// A replica whose master does not know of it yet is not elected.
 	for _, n := range c.Nodes {
-		await(tb, "all nodes to know of the replicas", func() bool {
+		await(c.tb, "all nodes to know of the replicas", func() bool {
 			nodes, err := n.Text("CLUSTER", "NODES")
 			return err == nil && strings.Count(nodes, "slave") == masters*replicas
 		})
 	}
-	return c
 }
 
 func (c *Cluster) start() *Server {
 	c.tb.Helper()
-	s := Start(c.tb, "--cluster-enabled", "yes", "--cluster-node-timeout", "1000",
+	args := []string{
+		"--cluster-enabled", "yes", "--cluster-node-timeout", "1000",
 		"--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0",
-		"--cluster-config-file", "nodes.conf", "--cluster-port", FreeAddr(c.tb)[len("127.0.0.1:"):])
+		"--cluster-config-file", "nodes.conf", "--cluster-port", FreeAddr(c.tb)[len("127.0.0.1:"):],
+	}
+	var s *Server
+	if c.tls == nil {
+		s = Start(c.tb, args...)
+	} else {
+		s = StartTLS(c.tb, c.tls, append(args, "--tls-cluster", "yes")...)
+	}
 	c.Nodes = append(c.Nodes, s)
 	return s
 }

@@ -19,6 +19,7 @@ import (
 type Server struct {
 	Addr string
 
+	tls    string // address; empty for none
 	tb     testing.TB
 	config string // file; empty for none
 	args   []string
