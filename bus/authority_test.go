@@ -103,7 +103,12 @@ func ids(list []bus.Delivery) []event.Position {
 	return all
 }
 
-func nameOf(at event.Position) string { return strings.TrimLeft(at.Tag.String(), "0") }
+func nameOf(at event.Position) string {
+	if at.Tag == (event.Tag{}) {
+		return "?"
+	}
+	return strings.TrimLeft(at.Tag.String(), "0")
+}
 
 // begin begins a new history if there is no head.
 func (a authority) begin() (_ authority, created bool) {
@@ -162,6 +167,13 @@ func (a authority) spoil(m *moment) authority {
 	return a
 }
 
+// scribble adds an entry that is not ours, as a stranger can: of its position
+// only the time counts.
+func (a authority) scribble() authority {
+	a.entries = append(slices.Clip(a.entries), &moment{at: event.Position{Time: a.clock}})
+	return a
+}
+
 // failOver makes a replica the authority that never saw the last n events.
 // ok is false if there are not as many.
 func (a authority) failOver(n int) (_ authority, ok bool) {
@@ -183,9 +195,12 @@ func (a authority) failOver(n int) (_ authority, ok bool) {
 // resume reads a page as a bus does.
 func (a authority) resume(from bus.From, limit int) (authority, bus.Page) {
 	a, created := a.begin()
-	s := bus.Snapshot{Head: a.head.at, Created: created, Oldest: oldest(a)}
+	s := bus.Snapshot{Head: a.head.at, Created: created}
+	if from != bus.FromNow() { // else Redis is not asked what it keeps
+		s.Oldest = oldest(a)
+	}
 	for _, m := range a.entries {
-		if len(s.Entries) < bus.SnapshotSize(limit) && wanted(m.at, from) {
+		if len(s.Entries) < bus.SnapshotSize(limit) && wanted(m.at, from) && m.before != nil {
 			s.Entries = append(s.Entries, m.delivery())
 		}
 	}

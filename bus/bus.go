@@ -37,7 +37,8 @@ type Bus interface {
 	Publish(ctx context.Context, batch []Publication) []Receipt
 
 	// Resume reads where a channel stands and what came after a position;
-	// see Page. It reads from the authority (never from a replica).
+	// see Page. It reads from the authority (never from a replica). A limit of
+	// 0 asks where the channel stands and nothing else.
 	Resume(ctx context.Context, channel string, from From, limit int) (Page, error)
 
 	// Heads reads where channels stand, and keeps that from being forgotten for

@@ -12,8 +12,9 @@ import (
 
 // TestEveryShortHistory does to a channel, in every order, up to modelDepth of
 // what can happen to it, and then asks from each position there ever was, in
-// pages of each kind. The judge knows the truth that the authority forgets:
-// which chain of events a position is in, and what came after it there.
+// pages of each kind, and asks each of these pages about every other reader.
+// The judge knows the truth that the authority forgets: which chain of events
+// a position is in, and what came after it there.
 //
 // It was tried against mistakes planted in resume.go by hand, one at a time.
 // Beside each, the shortest history that showed it:
@@ -22,28 +23,52 @@ import (
 //	head compared by offset alone           publish, lose 1, publish
 //	no tags compared anywhere               publish, lose 1, publish
 //	Previous ignored                        publish, lose 1, publish
-//	head not compared at all                publish
-//	> for >= at the head, or no such check  publish, lose 1, read
+//	the first event not held against c      publish, lose 1, publish
+//	head not compared at all                nothing at all
+//	> for >= at the head                    publish, lose 1, publish
+//	no such check                           publish twice, lose 1
 //	the one before the head told diverged   publish
 //	Created not looked at                   publish, lose 1
-//	first entry dropped unseen              publish
-//	first entry not held against the reader publish twice, trim oldest
-//	only the first entry held against it    publish twice, spoil newest, publish
+//	holes not looked for                    publish twice, spoil newest, publish
 //	the reader's own entry required         publish
 //	the reader's own entry given again      publish twice
-//	a hole passed over                      publish, trim oldest
-//	an end before the head taken for all    publish twice, spoil newest
+//	the next event passed over              publish
+//	an end before the head taken for all    publish twice, trim oldest
 //	never More                              publish twice
 //	snapshot one entry short, page too long publish twice
 //	trimmed and diverged exchanged          publish, trim oldest
 //	trimmed where the oldest is the reader  publish twice, spoil newest
 //	trimmed judged by time, not offset      publish twice, spoil newest, publish
-//	a start across a hole                   publish twice, spoil newest, publish
+//	a start across a hole, or given nothing publish twice, spoil newest, publish
+//	a start that stands at the first event  publish
+//	a start told by any page                nothing at all
 //
-// Three it cannot find, because they change no answer: the reader's own entry
-// compared without its tag (the next entry's Previous tells), Follows without
-// the offset (no tag comes twice here), and the end of a page compared with the
-// head by offset alone (the chain has proved the rest).
+// And beside each that only another reader's page could show:
+//
+//	a reader not told by its own page       publish twice, spoil newest
+//	every page tells every reader           publish
+//	the page's reset told to all            publish, trim oldest
+//	its recovery told to all that it holds  publish, lose 1, publish twice
+//	all given the whole page                publish twice
+//	all moved to where the page began       publish
+//	who is at the head given the page       publish
+//	the page's last event not looked at     publish
+//	its last event's own reader told lost   publish twice
+//	after its end told recovered            publish twice, lose 1, publish twice
+//	at its end too, by the offset           publish, lose 1, publish twice
+//	another event of c's number not seen    publish, lose 1, publish twice
+//	that event compared without its tag     publish, lose 1, clock back, publish twice
+//	just before the oldest told trimmed     publish
+//	the oldest not looked at                publish twice, trim oldest
+//	nothing kept, and it is not seen        publish, trim oldest
+//	a page from now taken for what is kept  publish
+//
+// What it cannot find changes no answer, or to one that is as good: Follows
+// without the offset (no tag comes twice here), the end of a page compared with
+// the head by offset alone (the chain has proved the rest), the place before
+// the start at another time (its number and tag tell), and the last event of a
+// page that is not the head telling its own reader "recovered" (the next page
+// tells all the same, but the reader is spared a word that may not hold).
 func TestEveryShortHistory(t *testing.T) {
 	m := model{t: t, reached: make(map[string]int)}
 	for depth := range modelDepth + 1 { // so that the first failure is a shortest one
@@ -54,6 +79,7 @@ func TestEveryShortHistory(t *testing.T) {
 		"recovered with events", "recovered in pages", "recovered, quiet and expired", "recovered, own entry trimmed",
 		"reset trimmed", "reset diverged", "reset unknown", "an entry with the reader's ID and another tag",
 		"started", "started after a hole", "reset on a later page",
+		"shared recovered", "shared reset trimmed", "shared reset diverged", "shared reset unknown", "shared untold",
 	} {
 		if m.reached[what] == 0 {
 			t.Errorf("%d histories, and none of them reached: %s", m.histories, what)
@@ -91,6 +117,7 @@ var steps = []struct {
 type model struct {
 	t         *testing.T
 	path      []string
+	limit     int // of the pages that are asked for
 	histories int
 	reached   map[string]int
 }
@@ -111,11 +138,19 @@ func (m *model) explore(a authority, depth int) {
 
 func (m *model) judge(a authority) {
 	m.histories++
+	truth := make([]relation, len(a.made))
+	for i, reader := range a.made {
+		truth[i] = relate(a, reader)
+	}
 	for _, limit := range []int{1, 2, 100} {
+		m.limit = limit
 		m.started(a, limit)
-		for _, reader := range a.made {
-			m.resumed(a, reader, limit)
+		own := make(map[event.Position]answer)
+		for i, reader := range a.made {
+			own[reader.at] = m.read(a, bus.FromPosition(reader.at), limit)
+			m.resumed(a, reader, truth[i], own[reader.at])
 		}
+		m.shared(a, truth, own, limit)
 	}
 }
 
@@ -158,7 +193,8 @@ func isSuffix(a authority) bool {
 	return true
 }
 
-// resumed asks on behalf of a reader and judges the answer.
+// resumed judges what a reader was answered, be the first page its own or
+// another reader's.
 //
 // The contract (design.md, Resume) tells one thing less than it could, and so
 // do these laws: a position of another history, whose offset is before what
@@ -166,13 +202,11 @@ func isSuffix(a authority) bool {
 // predecessor, which proves it diverged. And where a stranger made entries
 // unreadable in the middle, so that no chain of events leads on, a position of
 // the surviving history is told diverged. Readers have to refetch all the same.
-func (m *model) resumed(a authority, reader *moment, limit int) {
-	got := m.read(a, bus.FromPosition(reader.at), limit)
-	truth := relate(a, reader)
+func (m *model) resumed(a authority, reader *moment, truth relation, got answer) {
 	fail := func(law string) {
 		m.t.Helper()
-		m.fatalf("%s\nauthority: %v\nfrom %s, limit %d: %v\ntruth: surviving %v, followed by%s",
-			law, a, nameOf(reader.at), limit, got, truth.surviving, names(positions(truth.after)))
+		m.fatalf("%s\nauthority: %v\nfrom %s: %v\ntruth: surviving %v, followed by%s",
+			law, a, nameOf(reader.at), got, truth.surviving, names(positions(truth.after)))
 	}
 	positioned := got.pages[0].Recovered == (got.pages[0].Reset == "")
 	switch {
@@ -233,7 +267,7 @@ func (m *model) started(a authority, limit int) {
 	got := m.read(a, bus.FromStart(), limit)
 	fail := func(law string) {
 		m.t.Helper()
-		m.fatalf("%s\nauthority: %v\nfrom the start, limit %d: %v", law, a, limit, got)
+		m.fatalf("%s\nauthority: %v\nfrom the start: %v", law, a, got)
 	}
 	suffix := isSuffix(a)
 	switch {
@@ -267,13 +301,18 @@ func (m *model) started(a authority, limit int) {
 
 // answer is what a reader got over all pages.
 type answer struct {
-	pages  []bus.Page
-	events []event.Position
-	reset  event.ResetCause
+	sharing *bus.Page // the first page, if it is asked for a place
+	pages   []bus.Page
+	events  []event.Position
+	reset   event.ResetCause
 }
 
 func (g answer) String() string {
-	return fmt.Sprintf("%d pages, recovered %v, reset %q, events%s",
+	text := ""
+	if g.sharing != nil {
+		text = "placed in " + describe(g.sharing) + ": "
+	}
+	return text + fmt.Sprintf("%d pages, recovered %v, reset %q, events%s",
 		len(g.pages), g.pages[0].Recovered, g.reset, names(g.events))
 }
 
@@ -311,7 +350,7 @@ func (m *model) read(a authority, from bus.From, limit int) answer {
 
 func (m *model) fatalf(format string, args ...any) {
 	m.t.Helper()
-	m.t.Fatalf("after %s: %s", strings.Join(m.path, ", "), fmt.Sprintf(format, args...))
+	m.t.Fatalf("after %s, with pages of %d: %s", strings.Join(m.path, ", "), m.limit, fmt.Sprintf(format, args...))
 }
 
 func isPrefix(got []event.Position, of []*moment) bool {

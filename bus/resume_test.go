@@ -22,7 +22,10 @@ var update = flag.Bool("update", false, "write what the commands answer into tes
 //
 //	publish [N] · trim [N] · expire · delete · flush · forget (the head alone)
 //	failover lose N · clockback MS · spoil EVENT (its entry cannot be read)
+//	scribble (an entry that is not ours)
 //	resume now|start|from NAME [limit N]
+//	place start|NAME in now|start|NAME [limit N]: where a reader stands in a
+//	page that was read for another
 func TestResumeScripts(t *testing.T) {
 	paths, err := filepath.Glob("testdata/resume/*.txt")
 	if err != nil || len(paths) == 0 {
@@ -69,13 +72,15 @@ func rerun(t *testing.T, text string) string {
 
 func run(a *authority, words []string) (said string, ok bool) {
 	n, last := 1, words[len(words)-1]
-	if len(words) > 1 && words[0] != "resume" {
+	if len(words) > 1 && words[0] != "resume" && words[0] != "place" {
 		n, _ = strconv.Atoi(last)
 	}
 	ok = n > 0
 	switch words[0] {
 	case "resume":
 		return resume(a, words[1:])
+	case "place":
+		return place(a, words[1:])
 	case "publish":
 		for range n {
 			*a = a.publish()
@@ -94,6 +99,8 @@ func run(a *authority, words []string) (said string, ok bool) {
 		*a, ok = a.failOver(n)
 	case "clockback":
 		*a = a.clockBack(int64(n))
+	case "scribble":
+		*a = a.scribble()
 	case "spoil":
 		*a, ok = a.spoil(a.named(last)), a.named(last) != nil
 	default:
@@ -103,19 +110,8 @@ func run(a *authority, words []string) (said string, ok bool) {
 }
 
 func resume(a *authority, words []string) (said string, ok bool) {
-	limit := 100
-	if i := slices.Index(words, "limit"); i > 0 {
-		limit, _ = strconv.Atoi(words[i+1])
-		words = words[:i]
-	}
-	from, ok := bus.FromNow(), limit > 0
-	if words[0] == "start" {
-		from = bus.FromStart()
-	} else if reader := a.named(words[len(words)-1]); reader != nil {
-		from = bus.FromPosition(reader.at)
-	} else {
-		ok = ok && words[0] == "now"
-	}
+	words, limit, ok := cutLimit(words)
+	from, known := fromNamed(a, words[len(words)-1])
 	var page bus.Page
 	*a, page = a.resume(from, limit)
 	if page.Recovered {
@@ -128,5 +124,47 @@ func resume(a *authority, words []string) (said string, ok bool) {
 	if page.More {
 		said += " …"
 	}
-	return said, ok
+	return said, ok && known
+}
+
+func place(a *authority, words []string) (said string, ok bool) {
+	words, limit, ok := cutLimit(words)
+	if len(words) != 3 || words[1] != "in" {
+		return "", false
+	}
+	reader, known := fromNamed(a, words[0])
+	from, alsoKnown := fromNamed(a, words[2])
+	var page bus.Page
+	*a, page = a.resume(from, limit)
+	switch p := page.Place(reader); {
+	case !p.Known:
+		said = "not told"
+	case p.Reset != "":
+		said = "reset " + string(p.Reset)
+	default:
+		said = "goes on:" + names(ids(page.Events[p.Next:]))
+	}
+	return said, ok && known && alsoKnown
+}
+
+func cutLimit(words []string) (rest []string, limit int, ok bool) {
+	i := slices.Index(words, "limit")
+	if i < 1 {
+		return words, 100, true
+	}
+	limit, err := strconv.Atoi(words[i+1])
+	return words[:i], limit, err == nil && limit > 0
+}
+
+func fromNamed(a *authority, name string) (from bus.From, ok bool) {
+	switch name {
+	case "now":
+		return bus.FromNow(), true
+	case "start":
+		return bus.FromStart(), true
+	}
+	if reader := a.named(name); reader != nil {
+		return bus.FromPosition(reader.at), true
+	}
+	return bus.From{}, false
 }

@@ -72,7 +72,7 @@ func (t *topic) pump() {
 			limit = max(limit, min(s.appetite(), resumePage))
 		}
 	}
-	t.worker.hub.read(task{kind: taskReplayed, channel: t.name, attempt: r.reading, from: from}, from, limit)
+	t.worker.hub.read(task{kind: taskReplayed, channel: t.name, attempt: r.reading}, from, limit)
 }
 
 // smallestPage is what is read for clients that have room for little.
@@ -93,7 +93,7 @@ func (r *replays) earliest() (from bus.From, found bool) {
 	for _, s := range r.subs.list {
 		switch {
 		case s.stalled:
-		case s.fromStart():
+		case s.from().Start():
 			return bus.FromStart(), true
 		case first == nil || s.at.Offset < first.at.Offset:
 			first = s
@@ -105,8 +105,14 @@ func (r *replays) earliest() (from bus.From, found bool) {
 	return bus.FromPosition(first.at), true
 }
 
-// fromStart: it wants all of history and has not been told where that begins.
-func (s *subscription) fromStart() bool { return s.since.kind == sinceStart && !s.told }
+// from is where a subscription goes on: at the start until it has been told
+// where that is.
+func (s *subscription) from() bus.From {
+	if s.since.kind == sinceStart && !s.told {
+		return bus.FromStart()
+	}
+	return bus.FromPosition(s.at)
+}
 
 // record keeps what the topic applies while a page is read.
 func (r *replays) record(d bus.Delivery) {
@@ -121,7 +127,7 @@ func (r *replays) record(d bus.Delivery) {
 }
 
 // replayed takes a page from history.
-func (t *topic) replayed(attempt int, from bus.From, read *bus.Page, err error) {
+func (t *topic) replayed(attempt int, read *bus.Page, err error) {
 	r := &t.replays
 	if attempt != r.reading {
 		return
@@ -133,8 +139,8 @@ func (t *topic) replayed(attempt int, from bus.From, read *bus.Page, err error) 
 		return
 	}
 	r.failures = 0
-	p := newPage(t.name, from, read)
-	tail := newTail(t.name, r.tail)
+	p := newPage(t.name, read)
+	tail := newPage(t.name, &bus.Page{Events: r.tail})
 	for _, s := range slices.Clone(r.subs.list) {
 		if s.read == attempt && !s.stalled {
 			t.replay(s, p, tail)
@@ -147,9 +153,9 @@ func (t *topic) replayed(attempt int, from bus.From, read *bus.Page, err error) 
 // replay tells a subscription what a page holds for it, and makes it live if
 // it has come to the end.
 func (t *topic) replay(s *subscription, p *page, tail *page) {
-	at, cause, known := p.find(s)
-	switch {
-	case !known:
+	place := p.Place(s.from())
+	switch cause := place.Reset; {
+	case !place.Known:
 		return // a later page will tell
 	case cause != "":
 		if cause == event.ResetDiverged && t.created {
@@ -160,10 +166,10 @@ func (t *topic) replay(s *subscription, p *page, tail *page) {
 		}
 		s.told, s.at = true, p.Head
 	case !s.told:
-		if !s.conn.replays(s, at) {
+		if !s.conn.replays(s, place.At) {
 			return
 		}
-		s.told, s.at = true, at
+		s.told, s.at = true, place.At
 	}
 	if s.at != p.Head && (!t.tell(s, p) || p.More) || !t.tell(s, tail) {
 		return
@@ -223,65 +229,16 @@ func (r *replays) rejudge() {
 // page is a part of history with its events encoded as they are asked for.
 type page struct {
 	*bus.Page
-	from    event.Position // where the read began; zero: at the start
 	channel string
 	bodies  []encoded
 }
 
-func newPage(channel string, from bus.From, read *bus.Page) *page {
-	at, _ := from.Position()
-	return &page{Page: read, from: at, channel: channel, bodies: make([]encoded, len(read.Events))}
-}
-
-func newTail(channel string, tail []bus.Delivery) *page {
-	return newPage(channel, bus.FromNow(), &bus.Page{Events: tail})
+func newPage(channel string, read *bus.Page) *page {
+	return &page{Page: read, channel: channel, bodies: make([]encoded, len(read.Events))}
 }
 
 func (p *page) frame(i int, format Format) (*Frame, []byte) {
 	e := p.Events[i].Event
 	f := &Frame{Type: FrameEvent, Channel: p.channel, ID: e.ID, Event: e}
 	return f, p.bodies[i].of(format, f)
-}
-
-// find says where a subscription stands in a page that may have been read for
-// another one: at what position it goes on, or the cause for which it cannot.
-// known is false if this page does not tell. It draws bus.Decide's conclusions
-// for every position that the page reaches.
-func (p *page) find(s *subscription) (at event.Position, cause event.ResetCause, known bool) {
-	if s.fromStart() {
-		if len(p.Events) == 0 {
-			return p.Head, "", true
-		}
-		first := p.Events[0]
-		// The position before it: its predecessor's, which is a good cursor.
-		return event.Position{Time: first.Event.ID.Time, Offset: first.Event.ID.Offset - 1, Tag: first.Previous}, "", true
-	}
-	switch {
-	case p.Created:
-		return at, event.ResetUnknown, true
-	case s.at == p.Head:
-		return s.at, "", true
-	case s.at.Offset >= p.Head.Offset:
-		return at, event.ResetDiverged, true
-	case s.at == p.from && p.Reset != "":
-		return at, p.Reset, true
-	case p.Oldest.IsZero() || s.at.Offset+1 < p.Oldest.Offset:
-		return at, event.ResetTrimmed, true
-	case len(p.Events) == 0:
-		return at, "", false
-	}
-	first, last := p.Events[0], p.Events[len(p.Events)-1].Event.ID
-	switch next := s.at.Offset + 1; {
-	case next < first.Event.ID.Offset:
-		return at, "", false // it stands before this page; the next one begins there
-	case next > last.Offset && s.at == last:
-		return s.at, "", true
-	case next > last.Offset && s.at.Offset > last.Offset:
-		return at, "", false
-	case next > last.Offset:
-		return at, event.ResetDiverged, true
-	case p.Events[next-first.Event.ID.Offset].Previous != s.at.Tag:
-		return at, event.ResetDiverged, true
-	}
-	return s.at, "", true
 }

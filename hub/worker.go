@@ -44,7 +44,6 @@ type task struct {
 	delivery bus.Delivery
 	page     *bus.Page
 	attempt  int
-	from     bus.From
 	position event.Position
 	head     event.Position
 	err      error // instead of page
@@ -214,7 +213,7 @@ func (w *worker) do(t *task) {
 	case taskRealign:
 		tp.realign(t.attempt)
 	case taskReplayed:
-		tp.replayed(t.attempt, t.from, t.page, t.err)
+		tp.replayed(t.attempt, t.page, t.err)
 	case taskPump:
 		tp.pump()
 	case taskDrained:
