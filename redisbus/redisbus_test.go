@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -152,6 +153,25 @@ func TestStrangersMessages(t *testing.T) {
 	server.Do("PUBLISH", "relay:c", `{"event":"ok","data":1,"newer":"field"}`)
 	if d := ear.Heard(t, "c", 1)[0]; d.Event.Name != "ok" {
 		t.Errorf("heard %+v", d.Event)
+	}
+}
+
+// An entry that is not ours, older than all that are, proves no loss to anybody.
+func TestStrangersEntry(t *testing.T) {
+	server := redistest.Start(t)
+	b := open(t, server, "relay:", bustest.Keep)
+	bustest.NewEar(b)
+	bustest.AwaitHealthy(t, b)
+	head := bustest.Resume(t, b, "c", bus.FromNow(), 0).Head
+	server.Do("XADD", "relay:c", "1-1000", "x", "y")
+	r := bustest.Publish(t, b, bustest.Number("c", 1), bustest.Number("c", 2), bustest.Number("c", 3))
+	page := bustest.Resume(t, b, "c", bus.FromPosition(r[1].ID), 10)
+	if place := page.Place(bus.FromPosition(r[0].ID)); place.Reset != "" {
+		t.Errorf("a reader whose next event is kept stands at %+v in %+v", place, page)
+	}
+	page = bustest.Resume(t, b, "c", bus.FromPosition(head), 10)
+	if got := bustest.Numbers(t, page.Events); !page.Recovered || !slices.Equal(got, []int{1, 2, 3}) {
+		t.Errorf("from the beginning: %+v", page)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/redis/rueidis"
 
@@ -109,14 +110,23 @@ func readSnapshot(channel string, reply rueidis.RedisResult) (s bus.Snapshot, er
 	if s.Entries, err = readEntries(channel, parts[2]); err != nil {
 		return s, err
 	}
-	oldest, err := readEntries(channel, parts[3])
-	if err != nil {
-		return s, err
+	s.Oldest, err = readOldest(channel, parts[3])
+	return s, err
+}
+
+func readOldest(channel string, reply rueidis.RedisMessage) (event.Position, error) {
+	entries, err := reply.AsXRange()
+	if err != nil || len(entries) == 0 {
+		return event.Position{}, err
 	}
-	if len(oldest) > 0 {
-		s.Oldest = oldest[0].Event.ID
+	d, err := decodeEntry(channel, entries[0].ID, entries[0].FieldValues["e"])
+	if err == nil {
+		return d.Event.ID, nil
 	}
-	return s, nil
+	// Somebody else's entry: something is kept, but its number says nothing
+	// about what came before it.
+	ms, _, _ := strings.Cut(entries[0].ID, "-")
+	return event.ParseEntryID(ms, "0")
 }
 
 func readEntries(channel string, reply rueidis.RedisMessage) ([]bus.Delivery, error) {
