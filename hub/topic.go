@@ -201,6 +201,7 @@ func (t *topic) apply(page *bus.Page) {
 	switch {
 	case !t.known:
 		t.last, t.known, t.created = page.Head, true, page.Created
+		t.overtook = true
 		metrics.Resumed("fresh")
 	case page.Reset != "":
 		t.reset(page)
@@ -253,7 +254,7 @@ func (t *topic) release() {
 			// A held event showed a hole, and the read that mends it began
 			// just now: all of the rest were heard before it.
 			t.hold(d)
-			t.covered = len(t.held)
+			t.covered, t.overtook = len(t.held), overtook
 		case d.Event.ID.IsZero() && overtook:
 			// Its place may have been before events that history has just
 			// brought. It may be lost, but not come out of order.
@@ -261,6 +262,8 @@ func (t *topic) release() {
 		case bus.Follows(d, t.last):
 			overtook = false // from here on we are past what history brought
 			t.hear(d)
+		case d.Event.ID == t.last:
+			overtook = false // what follows was heard after the last that history brought
 		case i >= covered || d.Event.ID.IsZero():
 			t.hear(d)
 		default:

@@ -309,6 +309,22 @@ func TestHeldTransientsKeepTheOrder(t *testing.T) {
 	})
 }
 
+// The same for who has just come: it was told to begin after an event that an
+// event without history came before.
+func TestTransientBeforeTheBeginning(t *testing.T) {
+	withFaults(t, func(t *testing.T, h *hub.Hub, b *faultyBus) {
+		b.set(func() { b.resumeLag = time.Second })
+		alice := connect(t, h, everything)
+		alice.subscribe("a")
+		synctest.Wait()
+		early, late := bustest.Number("a", 1), bustest.Number("a", 3)
+		early.Transient, late.Transient = true, true
+		bustest.Publish(t, b, early, bustest.Number("a", 2), late)
+		time.Sleep(2 * time.Second)
+		want(t, alice, "subscribed a @1", "event a 3")
+	})
+}
+
 func TestReadOfHistoryIsTriedAgain(t *testing.T) {
 	withFaults(t, func(t *testing.T, h *hub.Hub, b *faultyBus) {
 		alice := connect(t, h, everything)
