@@ -26,7 +26,8 @@ type replays struct {
 	subs subscriptions
 	// reading is the number of the read of history under way; 0: none.
 	reading  int
-	failures int // in a row
+	failures int  // in a row
+	paused   bool // after a failure
 
 	tail      []bus.Delivery
 	tailBytes int
@@ -55,7 +56,7 @@ func (t *topic) enter(s *subscription) {
 // pump begins the next read for those that replay and whose clients have room.
 func (t *topic) pump() {
 	r := &t.replays
-	if r.reading != 0 || t.state != topicLive {
+	if r.reading != 0 || r.paused || t.state != topicLive {
 		return
 	}
 	from, found := r.earliest()
@@ -73,6 +74,13 @@ func (t *topic) pump() {
 		}
 	}
 	t.worker.hub.read(task{kind: taskReplayed, channel: t.name, attempt: r.reading}, from, limit)
+}
+
+// unpause tries again after a failure. Until then nobody else does: each that
+// came while history cannot be read would begin a round of failures of its own.
+func (t *topic) unpause() {
+	t.replays.paused = false
+	t.pump()
 }
 
 // smallestPage is what is read for clients that have room for little.
@@ -135,6 +143,7 @@ func (t *topic) replayed(attempt int, read *bus.Page, err error) {
 	r.reading = 0
 	if err != nil {
 		r.failures++
+		r.paused = true
 		t.worker.hub.after(backoff(r.failures), t.worker, task{kind: taskPump, channel: t.name})
 		return
 	}

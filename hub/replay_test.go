@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -88,6 +89,29 @@ func TestThousandsResumeAtOnce(t *testing.T) {
 		if n := b.resumeCount(); n > 30 {
 			t.Errorf("%d reads of history for a thousand clients", n)
 		}
+	})
+}
+
+// While history cannot be read, those that come meanwhile wait for one and the
+// same attempt.
+func TestAttemptsAreShared(t *testing.T) {
+	withFaults(t, func(t *testing.T, h *hub.Hub, b *faultyBus) {
+		ids := published(t, b, 1, 10)
+		connect(t, h, everything).subscribe("a")
+		synctest.Wait()
+		b.set(func() { b.resumes, b.resumeErr = 0, errors.New("no") })
+		for range 300 {
+			connect(t, h, everything).subscribeSince("a", ids[3])
+			time.Sleep(100 * time.Millisecond)
+		}
+		if n := b.resumeCount(); n > 20 {
+			t.Errorf("%d attempts in half a minute", n)
+		}
+		b.set(func() { b.resumeErr = nil })
+		alice := connect(t, h, everything)
+		alice.subscribeSince("a", ids[8])
+		time.Sleep(6 * time.Second)
+		want(t, alice, "subscribed recovered a @9", "event a 10")
 	})
 }
 

@@ -215,7 +215,7 @@ func (w *worker) do(t *task) {
 	case taskReplayed:
 		tp.replayed(t.attempt, t.page, t.err)
 	case taskPump:
-		tp.pump()
+		tp.unpause()
 	case taskDrained:
 		tp.drained(t.sub)
 	case taskAudited:
