@@ -54,7 +54,11 @@ const auditBatch = 256
 func (w *worker) audit() {
 	stand := make(map[string]event.Position)
 	for _, t := range w.audits.due(tidyEvery, w.hub.options.AuditEvery) {
-		if t.state == topicLive && t.control == nil {
+		switch {
+		case t.state != topicLive || t.control != nil:
+		case t.ahead > t.last.Offset:
+			t.align() // somebody was told what has not been heard yet
+		default:
 			stand[t.name] = t.last
 		}
 		if len(stand) == auditBatch {

@@ -26,8 +26,9 @@ type replays struct {
 	subs subscriptions
 	// reading is the number of the read of history under way; 0: none.
 	reading  int
-	failures int  // in a row
-	paused   bool // after a failure
+	began    event.Position // where the topic stood when it began
+	failures int            // in a row
+	paused   bool           // after a failure
 
 	tail      []bus.Delivery
 	tailBytes int
@@ -63,7 +64,7 @@ func (t *topic) pump() {
 	if !found {
 		return
 	}
-	r.reading = t.worker.nextAttempt()
+	r.reading, r.began = t.worker.nextAttempt(), t.last
 	r.tail, r.tailBytes, r.tailLost = nil, 0, false
 	limit := smallestPage
 	for _, s := range r.subs.list {
@@ -156,6 +157,11 @@ func (t *topic) replayed(attempt int, read *bus.Page, err error) {
 		}
 	}
 	t.checkIdle()
+	if t.state == topicLive && p.Head != r.began && p.Head.Offset <= r.began.Offset {
+		// History has never been where the topic was: it is another one. Until
+		// the topic goes over to it, those that replay would never arrive.
+		t.align()
+	}
 	t.pump()
 }
 
@@ -183,23 +189,21 @@ func (t *topic) replay(s *subscription, p *page, tail *page) {
 	if s.at != p.Head && (!t.tell(s, p) || p.More) || !t.tell(s, tail) {
 		return
 	}
-	if t.replays.tailLost || s.at.Offset < t.last.Offset {
+	if t.replays.tailLost || s.at != t.last && s.at.Offset <= t.last.Offset {
 		return // not there yet: the next read begins where it stands
 	}
 	t.replays.subs.remove(s)
+	t.ahead = max(t.ahead, s.at.Offset)
 	t.admit(s, s.conn.catchUp(s))
 }
 
 // tell hands over the events of a page that follow where the subscription
-// stands. It reports whether all of them were taken.
+// stands. It reports whether it has had all of them.
 func (t *topic) tell(s *subscription, p *page) bool {
 	begin := s.at.Offset
-	for i := range p.Events {
+	for i := p.after(s.at); i < len(p.Events); i++ {
 		id := p.Events[i].Event.ID
-		if id.Offset <= s.at.Offset {
-			continue
-		}
-		if id.Offset != s.at.Offset+1 {
+		if !bus.Follows(p.Events[i], s.at) {
 			return false
 		}
 		f, body := p.frame(i, s.conn.format)
@@ -216,6 +220,22 @@ func (t *topic) tell(s *subscription, p *page) bool {
 	}
 	s.short = 0
 	return true
+}
+
+// replayAgain lets history judge live subscriptions that do not stand where
+// their topic stands.
+func (t *topic) replayAgain(list []*subscription) {
+	for _, s := range list {
+		t.subs.remove(s)
+		if at, ok := s.conn.rewind(s); ok {
+			s.at, s.told = at, true
+			t.replays.subs.add(s)
+			t.worker.joining[t] = true
+		}
+	}
+	if len(list) > 0 {
+		t.pump()
+	}
 }
 
 // drained goes on for a subscription whose client has room again.
@@ -244,6 +264,14 @@ type page struct {
 
 func newPage(channel string, read *bus.Page) *page {
 	return &page{Page: read, channel: channel, bodies: make([]encoded, len(read.Events))}
+}
+
+// after returns the index of the first event with a higher number than at.
+func (p *page) after(at event.Position) int {
+	if len(p.Events) == 0 || at.Offset < p.Events[0].Event.ID.Offset {
+		return 0
+	}
+	return int(min(at.Offset-p.Events[0].Event.ID.Offset+1, uint64(len(p.Events))))
 }
 
 func (p *page) frame(i int, format Format) (*Frame, []byte) {

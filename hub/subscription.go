@@ -191,6 +191,14 @@ func (c *Conn) reset(s *subscription, stood event.Position, f *Frame) bool {
 	return true
 }
 
+// isAhead reports whether a live subscription has been told more than a topic
+// that stands at a position.
+func (c *Conn) isAhead(s *subscription, stood event.Position) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return s.state == subLive && s.position.Offset > stood.Offset
+}
+
 // rewind makes a live subscription one that replays again, from where it
 // stands. It reports whether it is still wanted.
 func (c *Conn) rewind(s *subscription) (at event.Position, wanted bool) {
@@ -223,22 +231,35 @@ func (c *Conn) restart(s *subscription, at event.Position, cause event.ResetCaus
 	return s.state == subReplaying
 }
 
-// deliver hands an event over, encoded as body. It reports whether the client
-// got it.
-func (c *Conn) deliver(s *subscription, f *Frame, body []byte) bool {
+// delivery is what became of an event that was to be delivered.
+type delivery uint8
+
+const (
+	passedOver delivery = iota
+	delivered
+	// hasStrayed: the subscription stands in another history than its topic.
+	hasStrayed
+)
+
+// deliver hands over an event, encoded as body, that comes after where the
+// topic stood.
+func (c *Conn) deliver(s *subscription, stood event.Position, f *Frame, body []byte) delivery {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s.state != subLive {
-		return false
+	switch {
+	case s.state != subLive:
+		return passedOver
+	case s.position == stood:
+	case s.position.Offset > stood.Offset && (s.position.Offset != f.ID.Offset || s.position == f.ID):
+		return passedOver // a replay was ahead of the topic
+	default:
+		return hasStrayed
 	}
-	if id := f.Event.ID; !id.IsZero() {
-		if id.Offset <= s.position.Offset {
-			return false // a replay was ahead of the topic
-		}
-		s.position = id // before send, which writes the cursor
+	if !f.ID.IsZero() {
+		s.position = f.ID // before send, which writes the cursor
 	}
-	if c.isExcluded(f.Event) {
-		return false
+	if c.isExcluded(f.Event) || !c.send(f, body) {
+		return passedOver
 	}
-	return c.send(f, body)
+	return delivered
 }

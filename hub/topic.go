@@ -31,7 +31,10 @@ type topic struct {
 	// created: nobody knew the channel's position when this topic asked for
 	// it, so a cursor that does not fit is from a history that was forgotten.
 	created bool
-	recent  recentTags
+	// ahead is the highest number that a subscription had been told when it
+	// became live. History may have shown it what this topic has not heard.
+	ahead  uint64
+	recent recentTags
 
 	subs    subscriptions // live
 	waiting subscriptions // joining
@@ -191,8 +194,26 @@ func (t *topic) aligned(attempt int, page *bus.Page, err error) {
 		t.enter(s)
 	}
 	t.checkIdle()
+	t.callBack()
 	t.release()
 	t.pump()
+}
+
+// callBack lets history judge those whom it has shown more than this topic
+// knows, now that the topic knows all of it: they may have been shown what was
+// lost since.
+func (t *topic) callBack() {
+	if t.ahead <= t.last.Offset {
+		return
+	}
+	t.ahead = 0
+	var strayed []*subscription
+	for _, s := range t.subs.list {
+		if s.conn.isAhead(s, t.last) {
+			strayed = append(strayed, s)
+		}
+	}
+	t.replayAgain(strayed)
 }
 
 // apply brings the topic to where a page ends.
@@ -224,20 +245,16 @@ func (t *topic) reset(page *bus.Page) {
 	t.overtook = true
 	t.recent = recentTags{}
 	f := t.resetFrame(page.Head, page.Reset)
-	for _, s := range slices.Clone(t.subs.list) {
-		if s.conn.reset(s, before, f) {
-			continue
-		}
-		// A replay has brought it further than this topic was: whether it has
-		// lost anything is for history to say.
-		t.subs.remove(s)
-		if at, ok := s.conn.rewind(s); ok {
-			s.at, s.told = at, true
-			t.replays.subs.add(s)
-			t.worker.joining[t] = true
+	var strayed []*subscription
+	for _, s := range t.subs.list {
+		if !s.conn.reset(s, before, f) {
+			// A replay has brought it further than this topic was: whether it
+			// has lost anything is for history to say.
+			strayed = append(strayed, s)
 		}
 	}
 	t.replays.rejudge()
+	t.replayAgain(strayed)
 }
 
 func (t *topic) resetFrame(at event.Position, cause event.ResetCause) *Frame {
@@ -286,7 +303,7 @@ func (t *topic) hear(d bus.Delivery) {
 	case t.state != topicLive:
 		// Not confirmed yet: whoever waits has not been told that it hears.
 	case d.Event.ID.IsZero():
-		t.fanOut(d.Event)
+		t.fanOut(t.last, d.Event)
 	case bus.Follows(d, t.last):
 		t.advance(d)
 	case d.Event.ID == t.last || t.recent.has(d.Event.ID):
@@ -314,29 +331,36 @@ func (t *topic) hold(d bus.Delivery) {
 
 // advance applies the next event.
 func (t *topic) advance(d bus.Delivery) {
+	stood := t.last
 	t.last = d.Event.ID
 	t.recent.add(t.last)
 	t.replays.record(d)
-	t.fanOut(d.Event)
+	t.fanOut(stood, d.Event)
 }
 
-// fanOut hands an event to every live subscription.
-func (t *topic) fanOut(e *event.Event) {
+// fanOut hands an event to every live subscription that stands where the topic
+// stood.
+func (t *topic) fanOut(stood event.Position, e *event.Event) {
 	f := &Frame{Type: FrameEvent, Channel: t.name, ID: e.ID, Event: e}
 	var bodies encoded
-	delivered, bytes := 0, 0
+	count, bytes := 0, 0
+	var strayed []*subscription
 	for _, s := range t.subs.list {
 		body := bodies.of(s.conn.format, f)
-		if s.conn.deliver(s, f, body) {
-			delivered++
+		switch s.conn.deliver(s, stood, f, body) {
+		case delivered:
+			count++
 			bytes += len(body)
+		case hasStrayed:
+			strayed = append(strayed, s)
 		}
 	}
+	t.replayAgain(strayed)
 	age := time.Duration(-1)
 	if !e.ID.IsZero() {
 		age = max(0, time.Since(time.UnixMilli(e.ID.Time)))
 	}
-	t.worker.hub.options.Metrics.Delivered(delivered, bytes, age)
+	t.worker.hub.options.Metrics.Delivered(count, bytes, age)
 }
 
 // encoded holds one frame's bytes in each format that was asked for.
