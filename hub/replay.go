@@ -173,7 +173,7 @@ func (t *topic) replay(s *subscription, p *page, tail *page) {
 	case !place.Known:
 		return // a later page will tell
 	case cause != "":
-		if cause == event.ResetDiverged && t.created {
+		if cause == event.ResetDiverged && !t.created.IsZero() && s.at.Time <= t.created.Time {
 			cause = event.ResetUnknown
 		}
 		if !s.conn.restart(s, p.Head, cause) {

@@ -28,9 +28,10 @@ type topic struct {
 	// been asked for the first time.
 	last  event.Position
 	known bool
-	// created: nobody knew the channel's position when this topic asked for
-	// it, so a cursor that does not fit is from a history that was forgotten.
-	created bool
+	// created is where this topic's own question began a new history, since
+	// nobody knew the channel's position; else zero. A cursor from before it
+	// that does not fit is from a history that was forgotten.
+	created event.Position
 	// ahead is the highest number that a subscription had been told when it
 	// became live. History may have shown it what this topic has not heard.
 	ahead  uint64
@@ -221,8 +222,8 @@ func (t *topic) apply(page *bus.Page) {
 	metrics := t.worker.hub.options.Metrics
 	switch {
 	case !t.known:
-		t.last, t.known, t.created = page.Head, true, page.Created
-		t.overtook = true
+		t.stand(page)
+		t.known, t.overtook = true, true
 		metrics.Resumed("fresh")
 	case page.Reset != "":
 		t.reset(page)
@@ -236,12 +237,20 @@ func (t *topic) apply(page *bus.Page) {
 	}
 }
 
+// stand lets the topic go on from where a page says that the channel stands.
+func (t *topic) stand(page *bus.Page) {
+	t.last, t.created = page.Head, event.Position{}
+	if page.Created {
+		t.created = page.Head
+	}
+}
+
 // reset goes on at the head of a history that the last position is not part of.
 func (t *topic) reset(page *bus.Page) {
 	t.worker.hub.options.Log.Warn("events were lost: clients are told to refetch",
 		"channel", t.name, "cause", page.Reset, "last", t.last.String(), "head", page.Head.String())
 	before := t.last
-	t.last, t.created = page.Head, page.Created
+	t.stand(page)
 	t.overtook = true
 	t.recent = recentTags{}
 	f := t.resetFrame(page.Head, page.Reset)

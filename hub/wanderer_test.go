@@ -142,6 +142,23 @@ func TestLostAheadOfTheTopic(t *testing.T) {
 	})
 }
 
+// A history that began here and lost its end is not a forgotten one.
+func TestCauseInAHistoryThatBeganHere(t *testing.T) {
+	inLostBus(t, func(t *testing.T, h *hub.Hub, b *lostBus) {
+		alice, bob := connect(t, h, everything), connect(t, h, everything)
+		alice.subscribe("a")
+		soon(t, alice, "subscribed a @0")
+		bustest.Publish(t, b, bustest.Number("a", 1))
+		var since string
+		b.deafen(func() { since = bustest.Publish(t, b, bustest.Number("a", 2))[0].ID.String() })
+		b.lose(1)
+		bustest.Publish(t, b, bustest.Number("a", 2))
+		soon(t, alice, events(1, 2)...)
+		bob.subscribeSince("a", since)
+		soon(t, bob, "subscribed not-recovered a @2", "reset a diverged @2")
+	})
+}
+
 // soon is want for a bus that takes its time.
 func soon(t *testing.T, c *client, frames ...string) {
 	t.Helper()
@@ -288,6 +305,8 @@ func (w *wanderer) judgeReset(cause event.ResetCause) {
 	switch {
 	case !lost:
 		w.fail("nothing was lost")
+	case cause == event.ResetUnknown && w.bus.flushes == 0:
+		w.fail("nothing was ever forgotten")
 	}
 }
 
