@@ -258,12 +258,16 @@ func (r *replays) rejudge() {
 // page is a part of history with its events encoded as they are asked for.
 type page struct {
 	*bus.Page
-	channel string
-	bodies  []encoded
+	frames []Frame
+	bodies []encoded
 }
 
 func newPage(channel string, read *bus.Page) *page {
-	return &page{Page: read, channel: channel, bodies: make([]encoded, len(read.Events))}
+	p := &page{Page: read, frames: make([]Frame, len(read.Events)), bodies: make([]encoded, len(read.Events))}
+	for i, d := range read.Events {
+		p.frames[i] = Frame{Type: FrameEvent, Channel: channel, ID: d.Event.ID, Event: d.Event}
+	}
+	return p
 }
 
 // after returns the index of the first event with a higher number than at.
@@ -275,7 +279,6 @@ func (p *page) after(at event.Position) int {
 }
 
 func (p *page) frame(i int, format Format) (*Frame, []byte) {
-	e := p.Events[i].Event
-	f := &Frame{Type: FrameEvent, Channel: p.channel, ID: e.ID, Event: e}
+	f := &p.frames[i]
 	return f, p.bodies[i].of(format, f)
 }
