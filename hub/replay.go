@@ -13,8 +13,8 @@ import (
 // until it has caught up with its topic and becomes live.
 //
 // Many replay at once after a relay left. They share: one page is read from
-// the earliest position that any of them stands at, encoded once, and told to
-// each from its own position on; then the next. What the topic applies while a
+// where one of them stands, encoded once, and told to each that stands in it
+// from its own position on; then the next. What the topic applies while a
 // page is read is kept (the tail) and closes the gap behind the last page, so
 // that even under a flood a replay comes to its end.
 
@@ -29,6 +29,8 @@ type replays struct {
 	began    event.Position // where the topic stood when it began
 	failures int            // in a row
 	paused   bool           // after a failure
+	// A sweep of reads: where the last one began, and where it ends.
+	swept, end uint64
 
 	tail      []bus.Delivery
 	tailBytes int
@@ -60,7 +62,7 @@ func (t *topic) pump() {
 	if r.reading != 0 || r.paused || t.state != topicLive {
 		return
 	}
-	from, found := r.earliest()
+	from, found := r.next(t.last.Offset)
 	if !found {
 		return
 	}
@@ -96,22 +98,39 @@ func (s *subscription) appetite() int {
 	return 2 * s.short
 }
 
-// earliest is where the next page has to begin.
-func (r *replays) earliest() (from bus.From, found bool) {
-	var first *subscription
+// next is where the next page begins. The reads sweep upwards through history,
+// again and again: from the earliest position to where the topic stood when
+// the sweep began. Were each read at the earliest position of its moment,
+// those who keep coming from far behind would keep all others waiting.
+func (r *replays) next(head uint64) (from bus.From, found bool) {
+	var first, onward *subscription
 	for _, s := range r.subs.list {
-		switch {
-		case s.stalled:
-		case s.from().Start():
-			return bus.FromStart(), true
-		case first == nil || s.at.Offset < first.at.Offset:
+		if s.stalled {
+			continue
+		}
+		if first == nil || s.comesBefore(first) {
 			first = s
 		}
+		if !s.from().Start() && s.at.Offset > r.swept && s.at.Offset <= r.end && (onward == nil || s.comesBefore(onward)) {
+			onward = s
+		}
 	}
-	if first == nil {
+	switch {
+	case first == nil:
 		return bus.From{}, false
+	case onward == nil:
+		onward, r.end = first, head
 	}
-	return bus.FromPosition(first.at), true
+	r.swept = onward.at.Offset
+	return onward.from(), true
+}
+
+// comesBefore: who wants all of history stands at its start, where no other does.
+func (s *subscription) comesBefore(other *subscription) bool {
+	if s.from().Start() || other.from().Start() {
+		return !other.from().Start()
+	}
+	return s.at.Offset < other.at.Offset
 }
 
 // from is where a subscription goes on: at the start until it has been told

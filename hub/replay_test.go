@@ -92,6 +92,26 @@ func TestThousandsResumeAtOnce(t *testing.T) {
 	})
 }
 
+// However many keep coming from far behind, nobody has to wait until they end.
+func TestLatecomersHoldUpNobody(t *testing.T) {
+	withFaults(t, func(t *testing.T, h *hub.Hub, b *faultyBus) {
+		ids := published(t, b, 1, 300)
+		connect(t, h, everything).subscribe("a")
+		synctest.Wait()
+		b.set(func() { b.resumeLag = 10 * time.Millisecond })
+		bob := connect(t, h, everything)
+		for n := range 200 {
+			late := connect(t, h, everything)
+			late.subscribeSince("a", []string{ids[0], "start"}[n%2])
+			if n == 20 {
+				bob.subscribeSince("a", ids[250])
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		want(t, bob, append([]string{"subscribed recovered a @251"}, events(252, 300)...)...)
+	})
+}
+
 // While history cannot be read, those that come meanwhile wait for one and the
 // same attempt.
 func TestAttemptsAreShared(t *testing.T) {
