@@ -10,6 +10,32 @@ import (
 	"relay/event"
 )
 
+func testTrim(t *testing.T, open Open) {
+	b, _ := start(t, open, keepLast(10))
+	first := Publish(t, b, Number("c", 0))[0].ID
+	// Redis trims in blocks of 100 entries; 1000 is far beyond any slack.
+	var batch []bus.Publication
+	for n := 1; n <= 1000; n++ {
+		batch = append(batch, Number("c", n))
+	}
+	r := Publish(t, b, batch...)
+	if page := Resume(t, b, "c", bus.FromPosition(first), 10); page.Reset != event.ResetTrimmed {
+		t.Errorf("from an event long trimmed: %+v", page)
+	}
+	page := Resume(t, b, "c", bus.FromPosition(r[989].ID), 20)
+	equal(t, "the last ten", Numbers(t, page.Events), upTo(991, 1000))
+	oldest := Resume(t, b, "c", bus.FromStart(), 2000).Events
+	if len(oldest) < 10 || len(oldest) > 250 {
+		t.Errorf("history of size 10 holds %d events", len(oldest))
+	}
+	// The cursor's own entry is gone, the one after it is not.
+	justBefore := r[oldest[0].Event.ID.Offset-3].ID
+	page = Resume(t, b, "c", bus.FromPosition(justBefore), 2000)
+	if !page.Recovered || len(page.Events) != len(oldest) {
+		t.Errorf("from just before the oldest: reset %q, %d events, want %d", page.Reset, len(page.Events), len(oldest))
+	}
+}
+
 // testKeep: how much is kept is a matter of the channel, even within one batch.
 func testKeep(t *testing.T, open Open) {
 	long, short, none := keepLast(1000)(""), keepLast(10)(""), keepLast(0)("")
