@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"relay/event"
+	"relay/retry"
 )
 
 // mostTold bounds how long a relay can send a client away for.
@@ -81,8 +82,9 @@ type subscriber struct {
 	// positions holds the last one seen of each channel.
 	positions map[string]string
 	// spare is a token that was fetched to see whether there is another.
-	spare   string
-	backoff backoff
+	spare string
+	// failures counts the connections in a row that came to nothing.
+	failures int
 }
 
 func newSubscriber(o Options) (*subscriber, error) {
@@ -104,15 +106,25 @@ func newSubscriber(o Options) (*subscriber, error) {
 	return &subscriber{Options: o, address: u.String(), positions: make(map[string]string)}, nil
 }
 
+const (
+	firstWait = 250 * time.Millisecond
+	mostWait  = 10 * time.Second
+	// calmAfter is how long a connection must have lived for the next failure
+	// to count as the first. A relay that accepts and closes at once is
+	// otherwise asked four times a second for ever.
+	calmAfter = mostWait
+)
+
 // wait is how long to stay away after an ending.
 func (s *subscriber) wait(end ending) time.Duration {
 	if end.calm {
-		s.backoff.reset()
+		s.failures = 0
 	}
 	if end.told > 0 {
 		return end.told
 	}
-	wait := s.backoff.next()
+	wait := retry.Pause(s.failures, firstWait, mostWait)
+	s.failures++
 	if end.verdict == comeBackLater {
 		wait += time.Second
 	}

@@ -2,10 +2,10 @@ package hub
 
 import (
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"relay/bus"
+	"relay/retry"
 )
 
 // resumePage is how many events one read of history asks for, and maxReads
@@ -41,9 +41,7 @@ func (h *Hub) after(d time.Duration, w *worker, t task) {
 	})
 }
 
-// backoff is the pause after a number of failures in a row: doubling up to
-// five seconds, with jitter, since what fails for one channel fails for all.
+// backoff is the pause after a number of failures in a row.
 func backoff(failures int) time.Duration {
-	d := min(100*time.Millisecond<<min(failures, 10), 5*time.Second)
-	return d/2 + rand.N(d/2)
+	return retry.Pause(failures, 100*time.Millisecond, 5*time.Second)
 }

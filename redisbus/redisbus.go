@@ -18,7 +18,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -29,6 +28,7 @@ import (
 
 	"relay/bus"
 	"relay/event"
+	"relay/retry"
 )
 
 // Options configure a Bus.
@@ -230,11 +230,9 @@ func (b *Bus) head(channel string) string { return "{" + b.prefix + channel + "}
 
 func (b *Bus) key(channel, key string) string { return "{" + b.prefix + channel + "}k:" + key }
 
-// backoff is the pause before the next attempt: doubling from 50 ms to most,
-// with jitter so that many relays do not come as one.
+// backoff is the pause before the next attempt.
 func backoff(attempt int, most time.Duration) time.Duration {
-	d := min(50*time.Millisecond<<min(attempt, 16), most)
-	return d/2 + rand.N(d/2)
+	return retry.Pause(attempt, 50*time.Millisecond, most)
 }
 
 // sleep reports whether d passed before ctx was done.

@@ -9,6 +9,7 @@ var house = []floor{
 		".":        "", // openapi.yaml as bytes
 		"event":    "",
 		"hostport": "",
+		"retry":    "",
 	}},
 	{"errors over HTTP", rooms{
 		"problem": "event",
@@ -21,9 +22,9 @@ var house = []floor{
 		"bus/bustest": "bus event",
 	}},
 	{"rooms", rooms{
-		"hub":      "bus auth event",
+		"hub":      "bus auth event retry",
 		"membus":   "bus event",
-		"redisbus": "bus event",
+		"redisbus": "bus event retry",
 		"metrics":  "event",
 	}},
 	{"what doors share", rooms{
@@ -33,7 +34,7 @@ var house = []floor{
 	}},
 	{"doors", rooms{
 		"api":            "hub bus auth problem event hostport",
-		"client":         "event",
+		"client":         "event retry",
 		"console":        "problem event",
 		"transport/poll": "transport/handshake transport/native hub auth problem event",
 		"transport/sse":  "transport/handshake transport/native transport/outbox hub auth problem event",
