@@ -24,6 +24,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"relay/tests/harness"
 )
 
 // Config says how much of what is run. The zero value of a field stands for
@@ -82,8 +84,8 @@ func (c Config) dice(actor string, number int) *rand.Rand {
 // the run itself could not be held (no redis-server, no program to build).
 func Run(ctx context.Context, config Config) (*Report, error) {
 	config = config.withDefaults()
-	h := &harness{}
-	defer h.close()
+	h := &harness.Harness{}
+	defer h.Close()
 	r := &run{config: config, harness: h, truth: newTruth(), report: newReport(config)}
 	done := make(chan struct{})
 	go func() { // the harness ends this goroutine when a helper of the tests gives up
@@ -91,14 +93,14 @@ func Run(ctx context.Context, config Config) (*Report, error) {
 		r.run(ctx)
 	}()
 	<-done
-	if complaints := h.takeComplaints(); len(complaints) > 0 && !r.judged {
+	if complaints := h.Complaints(); len(complaints) > 0 && !r.judged {
 		return nil, fmt.Errorf("the run could not be held: %s", complaints[0])
 	}
 	if !r.judged {
 		return nil, fmt.Errorf("the run was stopped: %w", context.Cause(ctx))
 	}
-	h.close() // the relays' logs are looked through as they end
-	for _, text := range h.takeComplaints() {
+	h.Close() // the relays' logs are looked through as they end
+	for _, text := range h.Complaints() {
 		r.report.Violations = append(r.report.Violations, Violation{What: "a relay complained: " + text})
 	}
 	return r.report, nil
@@ -108,7 +110,7 @@ func Run(ctx context.Context, config Config) (*Report, error) {
 // start, and each guards itself.
 type run struct {
 	config  Config
-	harness *harness
+	harness *harness.Harness
 	truth   *truth
 	report  *Report
 

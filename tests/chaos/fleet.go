@@ -3,13 +3,12 @@ package chaos
 import (
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
 	"relay/tests/faultproxy"
+	"relay/tests/harness"
 	"relay/tests/relaytest"
 )
 
@@ -21,7 +20,7 @@ type fleet struct {
 
 // node is one relay's place: its addresses stay when the process changes.
 type node struct {
-	harness     *harness
+	harness     *harness.Harness
 	env         []string
 	public, api string // addresses
 	front, back *faultproxy.Proxy
@@ -32,10 +31,10 @@ type node struct {
 	complaint string
 }
 
-func newFleet(h *harness, size int, storeAddr string, env []string) *fleet {
+func newFleet(h *harness.Harness, size int, storeAddr string, env []string) *fleet {
 	f := &fleet{}
 	for range size {
-		n := &node{harness: h, public: quietAddr(h), api: quietAddr(h)}
+		n := &node{harness: h, public: relaytest.QuietAddr(h), api: relaytest.QuietAddr(h)}
 		n.front, n.back = faultproxy.New(h, n.public), faultproxy.New(h, storeAddr)
 		n.env = append([]string{
 			"RELAY_PUBLIC_ADDR=" + n.public, "RELAY_API_ADDR=" + n.api, "RELAY_REDIS_URL=redis://" + n.back.Addr,
@@ -44,20 +43,6 @@ func newFleet(h *harness, size int, storeAddr string, env []string) *fleet {
 		f.nodes = append(f.nodes, n)
 	}
 	return f
-}
-
-// quietAddr is a free address outside of the range from which the system takes
-// ports for outgoing connections, so that it is still free after a restart.
-func quietAddr(h *harness) string {
-	for range 1000 {
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(15000+rand.IntN(15000))))
-		if err == nil {
-			defer l.Close()
-			return l.Addr().String()
-		}
-	}
-	h.Fatal("no free port between 15000 and 30000")
-	return ""
 }
 
 // door is a relay's public address, through the network that breaks.

@@ -3,6 +3,7 @@ package chaos
 import (
 	"time"
 
+	"relay/tests/harness"
 	"relay/tests/redistest"
 )
 
@@ -27,7 +28,7 @@ type standalone struct {
 	shape  shape
 }
 
-func newStandalone(h *harness, s shape) *standalone {
+func newStandalone(h *harness.Harness, s shape) *standalone {
 	return &standalone{server: redistest.Start(h, s.redisArgs(h.TempDir())...), shape: s}
 }
 

@@ -27,6 +27,17 @@ const Patience = time.Minute
 // looking on, and returns its path.
 func Binary(tb testing.TB) string {
 	tb.Helper()
+	return built(tb, buildRace)
+}
+
+// PlainBinary is Binary without the race detector, as people run it.
+func PlainBinary(tb testing.TB) string {
+	tb.Helper()
+	return built(tb, buildPlain)
+}
+
+func built(tb testing.TB, build func() (string, error)) string {
+	tb.Helper()
 	path, err := build()
 	if err != nil {
 		tb.Fatal(err)
@@ -52,12 +63,17 @@ var buildDir = sync.OnceValue(func() string {
 	return dir
 })
 
-var build = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(buildDir(), "relay")
-	cmd := exec.Command("go", "build", "-race", "-o", path, "relay/cmd/relay")
+var (
+	buildRace  = sync.OnceValues(func() (string, error) { return build("relay", "-race") })
+	buildPlain = sync.OnceValues(func() (string, error) { return build("relay-plain") })
+)
+
+func build(name string, flags ...string) (string, error) {
+	path := filepath.Join(buildDir(), name)
+	cmd := exec.Command("go", append(append([]string{"build"}, flags...), "-o", path, "relay/cmd/relay")...)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	return path, cmd.Run()
-})
+}
 
 // Relay is one running relay process.
 type Relay struct {
@@ -77,7 +93,19 @@ type Relay struct {
 // Start runs `relay` with these variables, on free ports, until the test ends.
 func Start(tb testing.TB, env ...string) *Relay {
 	tb.Helper()
-	r := Launch(tb, env...)
+	return Launch(tb, env...).await()
+}
+
+// StartPlain is Start for a run that measures: the race detector costs many
+// times what the program does.
+func StartPlain(tb testing.TB, env ...string) *Relay {
+	tb.Helper()
+	return launch(tb, PlainBinary(tb), env).await()
+}
+
+// await returns the relay once it listens.
+func (r Launched) await() *Relay {
+	r.tb.Helper()
 	for line := range r.lines {
 		var l struct{ Msg, Public, API, Ops string }
 		if json.Unmarshal([]byte(line), &l) == nil && l.Msg == "listening" {
@@ -90,7 +118,7 @@ func Start(tb testing.TB, env ...string) *Relay {
 		}
 	}
 	<-r.exit
-	tb.Fatalf("the relay did not start: %v\n%s", r.err, r.Log())
+	r.tb.Fatalf("the relay did not start: %v\n%s", r.err, r.Log())
 	return nil
 }
 
@@ -103,12 +131,17 @@ type Launched struct {
 // Launch runs `relay` and does not wait for it.
 func Launch(tb testing.TB, env ...string) Launched {
 	tb.Helper()
+	return launch(tb, Binary(tb), env)
+}
+
+func launch(tb testing.TB, binary string, env []string) Launched {
+	tb.Helper()
 	base := []string{
 		"RELAY_PUBLIC_ADDR=127.0.0.1:0", "RELAY_API_ADDR=127.0.0.1:0", "RELAY_OPS_ADDR=127.0.0.1:0",
 		"RELAY_LOG_FORMAT=json", "RELAY_LOG_LEVEL=debug", "RELAY_DRAIN_WINDOW=5s",
 		"GORACE=halt_on_error=1", "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"),
 	}
-	cmd := exec.Command(Binary(tb))
+	cmd := exec.Command(binary)
 	cmd.Env = append(slices.Clone(base), env...)
 	r := &Relay{tb: tb, cmd: cmd, exit: make(chan struct{})}
 	cmd.Stdout = lockedWriter{&r.mu, &r.stdout}
@@ -163,6 +196,9 @@ func (r *Relay) Stdout() string {
 	defer r.mu.Unlock()
 	return r.stdout.String()
 }
+
+// PID is the process's number.
+func (r *Relay) PID() int { return r.cmd.Process.Pid }
 
 // Kill ends the process with SIGKILL, if it still runs.
 func (r *Relay) Kill() {
