@@ -1,0 +1,209 @@
+// Package stampede restarts relays under thousands of clients and looks at
+// what those see. It runs real relays over a real Redis, publishes without a
+// pause, lets a crowd listen over WebSocket, EventSource and polling, and plays
+// scenes: restarts in a row, kills, a Redis that answers late or not at all.
+//
+// Where package chaos draws many faults for few clients, this plays few faults
+// for many, and measures what they cost. Its verdict shares no code with the
+// relay's: every event carries its number in its channel, and each client has
+// to see each number once and in order, across all of its connections.
+package stampede
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"relay/tests/harness"
+)
+
+// Config says how much of what is run. The zero value of a field stands for
+// its default.
+type Config struct {
+	// Clients: 300. Of ten, seven speak WebSocket, two EventSource and one
+	// polls. Every tenth has, beside a channel that it shares, one of its own.
+	Clients int
+	// Channels are shared by the clients: 5.
+	Channels int
+	// Rate is how many events a second the shared channels get together: 10.
+	// Each goes to Clients/Channels clients.
+	Rate float64
+	// SoloRate is how many the clients' own channels get together: 20.
+	SoloRate float64
+	// Scenes are played in this order, by their names; default all.
+	Scenes []string
+	// DrainWindow is the relays': 2 s.
+	DrainWindow time.Duration
+	// Fault is how long what lasts lasts (a deaf connection): 3 s.
+	Fault time.Duration
+	// Quiet is how long the crowd is watched undisturbed before the scenes: 1 s.
+	Quiet time.Duration
+	// Patience is how long everybody may take to be back: 90 s.
+	Patience time.Duration
+	// Progress gets a line for each step; nil for none.
+	Progress io.Writer
+}
+
+func (c Config) withDefaults() Config {
+	defaultTo(&c.Clients, 300)
+	defaultTo(&c.Channels, 5)
+	defaultTo(&c.Rate, 10)
+	defaultTo(&c.SoloRate, 20)
+	defaultTo(&c.DrainWindow, 2*time.Second)
+	defaultTo(&c.Fault, 3*time.Second)
+	defaultTo(&c.Quiet, time.Second)
+	defaultTo(&c.Patience, 90*time.Second)
+	if c.Scenes == nil {
+		c.Scenes = SceneNames()
+	}
+	if c.Progress == nil {
+		c.Progress = io.Discard
+	}
+	return c
+}
+
+func defaultTo[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Run plays the scenes until everybody has seen everything, or until ctx ends,
+// and reports. All processes that it started have ended when it returns. An
+// error means that the run itself could not be held.
+func Run(ctx context.Context, config Config) (*Report, error) {
+	config = config.withDefaults()
+	for _, name := range config.Scenes {
+		if scenes[name] == nil {
+			return nil, fmt.Errorf("there is no scene %q; there are %q", name, SceneNames())
+		}
+	}
+	h := &harness.Harness{}
+	defer h.Close()
+	r := &run{config: config, harness: h}
+	done := make(chan struct{})
+	go func() { // the harness ends this goroutine when a helper of the tests gives up
+		defer close(done)
+		r.play(ctx)
+	}()
+	<-done
+	h.Close() // the relays' logs are looked through as they end
+	complaints := h.Complaints()
+	switch {
+	case r.report != nil:
+		r.report.Violations = append(r.report.Violations, complaints...)
+		return r.report, nil
+	case len(complaints) > 0:
+		return nil, fmt.Errorf("the run could not be held: %s", complaints[0])
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("the run was stopped: %w", context.Cause(ctx))
+	}
+	return nil, errors.New("the run ended without a verdict")
+}
+
+// run is the state of one run. Its fields are set before the actors start, and
+// each guards itself.
+type run struct {
+	config  Config
+	harness *harness.Harness
+	fleet   *fleet
+	books   map[string]*book // by channel
+	crowd   *crowd
+	gauges  *gauges
+	wrongs  wrongs
+	report  *Report
+}
+
+func (r *run) play(ctx context.Context) {
+	r.setUp()
+	ctx, stop := context.WithCancel(ctx)
+	defer r.crowd.wait()
+	defer stop()
+	stopMeasuring := r.gauges.watch(ctx)
+	defer stopMeasuring()
+
+	report := &Report{Config: r.config}
+	report.Phases = append(report.Phases, r.phase(ctx, "arrival", func() { r.crowd.arrive(ctx) }))
+	stopPublishing := r.publish(ctx)
+	report.Phases = append(report.Phases, r.phase(ctx, "quiet", func() { sleep(ctx, r.config.Quiet) }))
+	for _, name := range r.config.Scenes {
+		report.Phases = append(report.Phases, r.phase(ctx, name, func() { scenes[name](ctx, r) }))
+	}
+	stopPublishing()
+	report.Phases = append(report.Phases, r.phase(ctx, "end", func() {}))
+	if ctx.Err() != nil {
+		return
+	}
+	report.Violations = r.wrongs.all()
+	report.Totals = r.gauges.totals()
+	for _, b := range r.books {
+		report.Events += b.taken()
+	}
+	r.report = report
+}
+
+func (r *run) setUp() {
+	r.books = make(map[string]*book)
+	r.fleet = newFleet(r.harness, r.config)
+	r.crowd = newCrowd(r)
+	r.gauges = newGauges(r)
+}
+
+// phase does something and waits until everybody has come to rest after it.
+func (r *run) phase(ctx context.Context, name string, do func()) *Phase {
+	r.tell("%s", name)
+	p := r.gauges.begin(name)
+	do()
+	p.Did = time.Since(p.begin)
+	if who := r.await(ctx, r.crowd.away); who != "" {
+		r.wrongs.add("%s: %s is not back after %v", name, who, r.config.Patience)
+	}
+	p.Back = time.Since(p.begin)
+	goal := r.taken()
+	if who := r.await(ctx, func() string { return r.crowd.behind(goal) }); who != "" {
+		r.wrongs.add("%s: %s has not caught up after %v", name, who, r.config.Patience)
+	}
+	p.CaughtUp = time.Since(p.begin)
+	r.gauges.end(p)
+	r.tell("%v", p)
+	return p
+}
+
+// taken is how many events each channel has had that were acknowledged.
+func (r *run) taken() map[string]int64 {
+	taken := make(map[string]int64, len(r.books))
+	for channel, b := range r.books {
+		taken[channel] = b.taken()
+	}
+	return taken
+}
+
+// await waits until there is nobody left to wait for, and else says who.
+func (r *run) await(ctx context.Context, who func() string) string {
+	deadline := time.Now().Add(r.config.Patience)
+	for {
+		name := who()
+		if name == "" || time.Now().After(deadline) || !sleep(ctx, 20*time.Millisecond) {
+			return name
+		}
+	}
+}
+
+func (r *run) tell(format string, args ...any) {
+	fmt.Fprintf(r.config.Progress, "%s %s\n", time.Now().Format("15:04:05.000"), fmt.Sprintf(format, args...))
+}
+
+// sleep reports whether ctx lasted longer.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
