@@ -32,6 +32,8 @@ type client struct {
 // way is a transport, as a stock client uses it. attend connects to a relay,
 // tells the client what comes, and returns when the connection has ended.
 type way interface {
+	// String names it in counts.
+	String() string
 	attend(ctx context.Context, addr string, c *client) error
 	// pause is how long a client of this kind waits before it comes back, when
 	// it has failed this often in a row.
@@ -48,7 +50,7 @@ func newClient(r *run, number int, channels []string) *client {
 	default:
 		c.way = &socket{}
 	}
-	c.name = fmt.Sprintf("client %d (%T)", number, c.way)
+	c.name = fmt.Sprintf("client %d (%v)", number, c.way)
 	for _, channel := range channels {
 		c.places = append(c.places, place{channel: channel, book: r.books[channel]})
 	}
@@ -80,7 +82,7 @@ func (c *client) live(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		c.run.gauges.ended(err)
+		c.run.gauges.ended(c.way, err)
 		var left *leftError
 		var refused *refusedError
 		switch {
@@ -131,7 +133,7 @@ func (c *client) take(text []byte) error {
 		}
 		return errors.New("goodbye " + f.Reason)
 	case "error":
-		c.run.gauges.ended(fmt.Errorf("error frame: %s %s", f.Code, f.Message))
+		c.run.gauges.ended(c.way, fmt.Errorf("error frame: %s %s", f.Code, f.Message))
 		return nil
 	}
 	c.mu.Lock()

@@ -16,6 +16,8 @@ type eventSource struct {
 	retry  time.Duration
 }
 
+func (*eventSource) String() string { return "sse" }
+
 func (s *eventSource) pause(int) time.Duration { return s.retry }
 
 func (s *eventSource) attend(ctx context.Context, addr string, c *client) error {

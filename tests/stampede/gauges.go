@@ -47,10 +47,10 @@ func (g *gauges) event(made time.Time, back bool, since time.Time) {
 }
 
 // ended counts an end.
-func (g *gauges) ended(err error) {
+func (g *gauges) ended(w way, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.ends[nameOf(err)]++
+	g.ends[w.String()+": "+nameOf(err)]++
 }
 
 // watch measures until ctx ends or it is stopped.

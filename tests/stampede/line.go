@@ -52,7 +52,10 @@ func (l *line) get(addr, path, headers string, status int, patience time.Duratio
 	}
 	res, err := http.ReadResponse(l.in, &http.Request{Method: http.MethodGet})
 	if err != nil {
-		return nil, endOf(err)
+		if err = endOf(err); err == errEnded {
+			err = errUnanswered
+		}
+		return nil, err
 	}
 	if res.StatusCode != status {
 		text, _ := io.ReadAll(io.LimitReader(res.Body, 1<<10)) // the status says enough
@@ -73,6 +76,7 @@ func endOf(err error) error {
 }
 
 var (
-	errEnded  = errors.New("the connection ended without a word")
-	errSilent = errors.New("the relay said nothing for too long")
+	errUnanswered = errors.New("the connection ended before an answer")
+	errEnded      = errors.New("the connection ended without a word")
+	errSilent     = errors.New("the relay said nothing for too long")
 )

@@ -20,6 +20,8 @@ type poller struct {
 
 const pollWait = 20 * time.Second
 
+func (*poller) String() string { return "poll" }
+
 func (*poller) pause(failures int) time.Duration {
 	return time.Duration(min(failures, 5)) * (500*time.Millisecond + rand.N(500*time.Millisecond))
 }
@@ -35,7 +37,7 @@ func (p *poller) attend(ctx context.Context, addr string, c *client) error {
 		p.line.close()
 		p.line = nil
 	}
-	if kept && errors.Is(err, errEnded) {
+	if kept && errors.Is(err, errUnanswered) {
 		return p.attend(ctx, addr, c) // the connection had been closed while nothing was asked
 	}
 	return err

@@ -27,6 +27,8 @@ const (
 	final   = 0x80
 )
 
+func (*socket) String() string { return "ws" }
+
 func (*socket) pause(failures int) time.Duration {
 	most := min(500*time.Millisecond<<min(failures-1, 10), 5*time.Second)
 	return most/2 + rand.N(most/2)

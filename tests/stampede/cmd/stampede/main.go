@@ -39,6 +39,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.DurationVar(&config.DrainWindow, "drain", 10*time.Second, "the relays' drain window")
 	flags.DurationVar(&config.Fault, "fault", 20*time.Second, "how long a connection to Redis is dropped in one direction")
 	flags.DurationVar(&config.Quiet, "quiet", 5*time.Second, "how long nothing is done, to compare with")
+	flags.DurationVar(&config.Patience, "patience", 90*time.Second, "how long everybody may take to be back and to catch up")
 	scenes := flags.String("scenes", strings.Join(stampede.SceneNames(), ","), "what is played, in this order")
 	verbose := flags.Bool("v", false, "tell each step")
 	if err := flags.Parse(args); err != nil {
