@@ -20,7 +20,6 @@ type Conn struct {
 	resumes string
 	sink    Sink
 	format  Format
-	fixed   bool // the client cannot ask for a channel again
 	since   time.Time
 
 	stalled atomic.Bool // a replay waits until the sink is empty
@@ -106,6 +105,10 @@ type Request struct {
 	Since Since
 	// Ref is the client's mark for the answer, raw JSON; may be empty.
 	Ref string
+	// Named: the client named the channel in the address it came to, and asks
+	// for it again by coming again. If it cannot be had, the client is sent away
+	// for that: most clients come back by themselves, and few read errors.
+	Named bool
 }
 
 // Subscribe asks for channels; the answers are frames: subscribed when the
@@ -126,7 +129,7 @@ func (c *Conn) Subscribe(requests ...Request) (taken int) {
 			c.say(&Frame{Type: FrameError, Code: code, Message: text, Channel: r.Channel, Ref: r.Ref})
 			continue
 		}
-		s := &subscription{conn: c, channel: r.Channel, ref: r.Ref, since: r.Since}
+		s := &subscription{conn: c, channel: r.Channel, ref: r.Ref, since: r.Since, named: r.Named}
 		if c.format.HasCursor() {
 			s.hash = event.HashChannel(r.Channel)
 		}

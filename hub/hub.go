@@ -167,11 +167,8 @@ type Newcomer struct {
 	// Resumes is the ID of the client's connection before this one, if it
 	// says so: what excluded that one excludes this one too.
 	Resumes string
-	// Fixed: the client named its channels when it came and cannot ask again.
-	// If one of them cannot be had, it is sent away to come back for all.
-	Fixed  bool
-	Sink   Sink
-	Format Format
+	Sink    Sink
+	Format  Format
 }
 
 // Connect takes a connection in and welcomes it. The door must call Gone
@@ -179,7 +176,7 @@ type Newcomer struct {
 func (h *Hub) Connect(n Newcomer) (*Conn, error) {
 	c := &Conn{
 		hub: h, id: event.RandomText(20), resumes: n.Resumes,
-		sink: n.Sink, format: n.Format, fixed: n.Fixed, since: time.Now(),
+		sink: n.Sink, format: n.Format, since: time.Now(),
 	}
 	h.mu.Lock()
 	if err := h.admits(); err != nil {

@@ -14,6 +14,7 @@ type subscription struct {
 	hash    event.ChannelHash
 	ref     string
 	since   Since
+	named   bool // in the address
 
 	// Owned by the channel's worker. in is the list that holds it, at place;
 	// nil once it has left, or was given up with its topic.
@@ -168,9 +169,9 @@ func (c *Conn) fail(s *subscription, message string) {
 	}
 	c.drop(s)
 	c.say(&Frame{Type: FrameError, Code: event.CodeUnavailable, Message: message, Channel: s.channel, Ref: s.ref})
-	if len(c.subs) == 0 || c.fixed {
-		// Nothing is left that could bring it an event, or the client has no
-		// way to ask for this channel again: it should come back later.
+	if len(c.subs) == 0 || s.named {
+		// Nothing is left that could bring it an event, or the client asks for
+		// this channel by coming: it should come back later.
 		c.close(event.ReasonUnavailable, message)
 	}
 }

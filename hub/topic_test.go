@@ -425,23 +425,23 @@ func TestControlChannelIsAskedForAgain(t *testing.T) {
 	})
 }
 
-// A client that cannot ask again is sent away rather than left with less than
-// it asked for.
-func TestFixedClientGetsAllOrComesBack(t *testing.T) {
-	withFaults(t, func(t *testing.T, h *hub.Hub, b *faultyBus) {
-		alice := &client{room: -1}
-		conn, err := h.Connect(hub.Newcomer{Grant: everything, Fixed: true, Sink: alice, Format: plain{}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		alice.conn = conn
-		alice.subscribe("a")
-		want(t, alice, "welcome", "subscribed a @0")
-		b.set(func() { b.held = true })
-		alice.subscribe("b")
-		time.Sleep(12 * time.Second)
-		want(t, alice, "error b unavailable", "goodbye unavailable")
-	})
+// A client that named its channels in its address is sent away rather than
+// left with less than it asked for; one that asks by frames can ask again.
+func TestNamedChannelsAreHadOrTheClientComesBack(t *testing.T) {
+	for named, frames := range map[bool][]string{
+		true:  {"error b unavailable", "goodbye unavailable"},
+		false: {"error b unavailable"},
+	} {
+		withFaults(t, func(t *testing.T, h *hub.Hub, b *faultyBus) {
+			alice := connect(t, h, everything)
+			alice.conn.Subscribe(hub.Request{Channel: "a", Named: named})
+			want(t, alice, "subscribed a @0")
+			b.set(func() { b.held = true })
+			alice.conn.Subscribe(hub.Request{Channel: "b", Named: named})
+			time.Sleep(12 * time.Second)
+			want(t, alice, frames...)
+		})
+	}
 }
 
 // Whatever is dropped, doubled, delayed or heard out of order on the way, each

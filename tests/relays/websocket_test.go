@@ -10,6 +10,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"relay/tests/redistest"
 	"relay/tests/relaytest"
 )
 
@@ -249,4 +250,24 @@ func TestTokenFrame(t *testing.T) {
 		r.Publish(t, number("alice.1", 1))
 		relaytest.Expect(t, kept, "event")
 	})
+}
+
+// TestWebSocketWithHalfOfItsChannels: a client that named its channels in its
+// address is never left with some of them and an error that it may not read.
+func TestWebSocketWithHalfOfItsChannels(t *testing.T) {
+	redis := redistest.Start(t)
+	redis.Do("ACL", "SETUSER", "default", "resetchannels", "&relay:a", "&relay:_*")
+	r := relaytest.Start(t, "RELAY_REDIS_URL="+redis.URL())
+	c := r.WebSocket(t, "channel=a&channel=b")
+	if code, reason := c.Closed(t); code != 4503 {
+		t.Errorf("closed with %d %q", code, reason)
+	}
+	c = r.WebSocket(t, "channel=a")
+	relaytest.Welcome(t, c, 1)
+	c.Send(t, `{"type":"subscribe","channel":"b","ref":1}`)
+	if f := relaytest.Expect(t, c, "error"); f.Code != "unavailable" || f.Channel != "b" {
+		t.Errorf("got %s", f.Text)
+	}
+	r.Publish(t, `{"channel":"a","event":"x","data":1}`)
+	relaytest.Expect(t, c, "event")
 }

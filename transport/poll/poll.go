@@ -75,7 +75,7 @@ func parseWait(r *http.Request) (time.Duration, *problem.Problem) {
 func (d *door) answer(w http.ResponseWriter, r *http.Request, access handshake.Access, query handshake.Query, wait time.Duration) *problem.Problem {
 	c := newCollector(len(query.Channels), d.AnswerBytes)
 	conn, err := d.Hub.Connect(hub.Newcomer{
-		Grant: access.Grant, Resumes: query.Resumes, Fixed: true, Sink: c, Format: frameFormat{},
+		Grant: access.Grant, Resumes: query.Resumes, Sink: c, Format: frameFormat{},
 	})
 	if err != nil {
 		return turnAway(err)
@@ -83,7 +83,7 @@ func (d *door) answer(w http.ResponseWriter, r *http.Request, access handshake.A
 	since := hub.ParseSince(query.Since, query.Channels)
 	requests := make([]hub.Request, len(query.Channels))
 	for i, channel := range query.Channels {
-		requests[i] = hub.Request{Channel: channel, Since: since[i]}
+		requests[i] = hub.Request{Channel: channel, Since: since[i], Named: true}
 	}
 	conn.Subscribe(requests...)
 	if len(query.Since) == 0 {

@@ -67,7 +67,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.Log.Debug("a stream could not be opened", "error", err)
 		return
 	}
-	conn, err := d.Hub.Connect(hub.Newcomer{Grant: access.Grant, Resumes: query.Resumes, Fixed: true, Sink: s, Format: d.format})
+	conn, err := d.Hub.Connect(hub.Newcomer{Grant: access.Grant, Resumes: query.Resumes, Sink: s, Format: d.format})
 	if err != nil {
 		s.turnAway(d.format, err)
 		return
@@ -75,7 +75,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	since := lastSeen(r, query)
 	var requests []hub.Request
 	for i, channel := range query.Channels {
-		requests = append(requests, hub.Request{Channel: channel, Since: since[i]})
+		requests = append(requests, hub.Request{Channel: channel, Since: since[i], Named: true})
 	}
 	s.conn = conn
 	conn.Subscribe(requests...)

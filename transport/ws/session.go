@@ -129,7 +129,7 @@ func (s *session) begin(access handshake.Access, query handshake.Query) {
 	var now []hub.Request
 	since := hub.ParseSince(query.Since, query.Channels)
 	for i, channel := range query.Channels {
-		request := hub.Request{Channel: channel, Since: since[i]}
+		request := hub.Request{Channel: channel, Since: since[i], Named: true}
 		if waits && !access.Grant.Allows(channel) {
 			s.deferred = append(s.deferred, request)
 			continue
