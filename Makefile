@@ -5,7 +5,7 @@ FUZZTIME ?= 10s
 DURATION ?= 30m
 SEED ?=
 
-.PHONY: test setup lint race fuzz chaos bench fmt build clean
+.PHONY: test setup lint race fuzz chaos stampede bench fmt build clean
 
 # Setup, then linters, then tests, even under make -j.
 .NOTPARALLEL:
@@ -27,6 +27,10 @@ fuzz:
 # Faults for DURATION, drawn from SEED (else from the time), and a report.
 chaos:
 	go run ./tests/chaos/cmd/chaos -duration $(DURATION) $(if $(SEED),-seed $(SEED))
+
+# Ten thousand clients while relays are restarted, and a report of five minutes' worth.
+stampede:
+	go run ./tests/stampede/cmd/stampede -v $(if $(CLIENTS),-clients $(CLIENTS))
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...

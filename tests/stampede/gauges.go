@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,9 +21,10 @@ type gauges struct {
 	live    atomic.Pointer[latencies]
 	late    atomic.Pointer[latencies]
 
-	mu    sync.Mutex
-	ends  map[string]int // of connections and attempts, by how they ended
-	procs map[int]*process
+	mu     sync.Mutex
+	ends   map[string]int // of connections and attempts, by how they ended
+	drains []drain
+	procs  map[int]*process
 }
 
 func newGauges(r *run) *gauges {
@@ -51,6 +53,13 @@ func (g *gauges) ended(w way, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.ends[w.String()+": "+nameOf(err)]++
+}
+
+// left notes how a relay left.
+func (g *gauges) left(d drain) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.drains = append(g.drains, d)
 }
 
 // watch measures until ctx ends or it is stopped.
@@ -127,7 +136,7 @@ func (g *gauges) begin(name string) *Phase {
 	g.late.Store(&latencies{})
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.ends = make(map[string]int)
+	g.ends, g.drains = make(map[string]int), nil
 	return p
 }
 
@@ -140,7 +149,7 @@ func (g *gauges) end(p *Phase) {
 	p.Live, p.Late = g.live.Load(), g.late.Load()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	p.Ends = maps.Clone(g.ends)
+	p.Ends, p.Drains = maps.Clone(g.ends), slices.Clone(g.drains)
 }
 
 // totals is what the relays themselves say.

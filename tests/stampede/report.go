@@ -40,6 +40,8 @@ type Phase struct {
 	// Live are the ages of events when clients saw them that were there when
 	// they were made, Late those of the others.
 	Live, Late *latencies
+	// Drains is how relays left that were told to.
+	Drains []drain
 	// Ends says how connections, and attempts to make one, ended.
 	Ends map[string]int
 
@@ -77,10 +79,13 @@ func (p *Phase) String() string {
 	fmt.Fprintf(&b, "  came %d (at most %d/s), handshakes and polls %d, resets %d, publishes repeated %d\n",
 		p.Came, p.Peak, p.Handshakes, p.Resets, p.Refused)
 	fmt.Fprintf(&b, "  events live %d (p50 %v, p99 %v, all %v), late %d (p50 %v, all %v)\n",
-		p.Live.count.Load(), p.Live.quantile(.5), p.Live.quantile(.99), p.Live.quantile(1),
-		p.Late.count.Load(), p.Late.quantile(.5), p.Late.quantile(1))
+		p.Live.Count(), p.Live.quantile(.5), p.Live.quantile(.99), p.Live.quantile(1),
+		p.Late.Count(), p.Late.quantile(.5), p.Late.quantile(1))
 	fmt.Fprintf(&b, "  redis: scripts %d, of these reads %d; SUBSCRIBE %d, UNSUBSCRIBE %d\n",
 		p.Redis["evalsha"], p.Reads(), p.Redis["subscribe"], p.Redis["unsubscribe"])
+	if len(p.Drains) > 0 {
+		fmt.Fprintf(&b, "  left after %v\n", p.Drains)
+	}
 	b.WriteString("  processor:")
 	for i, d := range p.CPU {
 		fmt.Fprintf(&b, " %s %.2fs", placeName(i), d.Seconds())

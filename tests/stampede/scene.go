@@ -29,7 +29,7 @@ func SceneNames() []string { return slices.Sorted(maps.Keys(scenes)) }
 func roll(ctx context.Context, r *run) {
 	for _, n := range r.fleet.nodes {
 		if ctx.Err() == nil {
-			n.replace(r.config.DrainWindow)
+			r.gauges.left(n.replace())
 		}
 	}
 }

@@ -168,9 +168,16 @@ func (r *run) phase(ctx context.Context, name string, do func()) *Phase {
 	}
 	p.CaughtUp = time.Since(p.begin)
 	r.gauges.end(p)
+	if p.Came >= manyCome && p.Reads() > p.Came/2 {
+		r.wrongs.add("%s: %d clients cost %d reads of history: they do not share", name, p.Came, p.Reads())
+	}
 	r.tell("%v", p)
 	return p
 }
+
+// manyCome is from how many returning clients on reads of history are judged.
+// Few come one by one and share nothing; and positions are audited meanwhile.
+const manyCome = 5000
 
 // taken is how many events each channel has had that were acknowledged.
 func (r *run) taken() map[string]int64 {
