@@ -28,7 +28,7 @@ fuzz:
 chaos:
 	go run ./tests/chaos/cmd/chaos -duration $(DURATION) $(if $(SEED),-seed $(SEED))
 
-# Ten thousand clients while relays are restarted, and a report of five minutes' worth.
+# Relays restarted under CLIENTS, else ten thousand, and a report.
 stampede:
 	go run ./tests/stampede/cmd/stampede -v $(if $(CLIENTS),-clients $(CLIENTS))
 

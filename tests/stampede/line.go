@@ -52,7 +52,7 @@ func (l *line) get(addr, path, headers string, status int, patience time.Duratio
 	}
 	res, err := http.ReadResponse(l.in, &http.Request{Method: http.MethodGet})
 	if err != nil {
-		if err = endOf(err); err == errEnded {
+		if err = endOf(err); errors.Is(err, errEnded) {
 			err = errUnanswered
 		}
 		return nil, err

@@ -36,7 +36,7 @@ type Config struct {
 	Scenes []string
 	// DrainWindow is the relays': 2 s.
 	DrainWindow time.Duration
-	// Fault is how long what lasts lasts (a deaf connection): 3 s.
+	// Fault is how long a connection to Redis is broken: 3 s.
 	Fault time.Duration
 	// Quiet is how long the crowd is watched undisturbed before the scenes: 1 s.
 	Quiet time.Duration
