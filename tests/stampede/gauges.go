@@ -67,13 +67,14 @@ func (g *gauges) watch(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var watcher sync.WaitGroup
 	watcher.Go(func() {
-		before := g.came.Load()
-		for tick := 1; sleep(ctx, 100*time.Millisecond); tick++ {
+		before, since := g.came.Load(), time.Now()
+		for sleep(ctx, 100*time.Millisecond) {
 			g.look()
-			if tick%10 == 0 {
+			// By the clock: on a busy machine ten pauses are longer than a second.
+			if passed := time.Since(since); passed >= time.Second {
 				now := g.came.Load()
-				g.peak.Store(max(g.peak.Load(), now-before))
-				before = now
+				g.peak.Store(max(g.peak.Load(), int64(float64(now-before)/passed.Seconds())))
+				before, since = now, time.Now()
 			}
 		}
 	})
@@ -144,7 +145,8 @@ func (g *gauges) begin(name string) *Phase {
 func (g *gauges) end(p *Phase) {
 	g.look()
 	p.Counts = g.counts().minus(p.before)
-	p.Peak = max(g.peak.Load(), min(p.Came, int64(float64(p.Came)/time.Since(p.begin).Seconds())))
+	// A second that began before the phase counts others too.
+	p.Peak = min(p.Came, max(g.peak.Load(), int64(float64(p.Came)/time.Since(p.begin).Seconds())))
 	p.Memory = g.memory()
 	p.Live, p.Late = g.live.Load(), g.late.Load()
 	g.mu.Lock()
