@@ -140,15 +140,31 @@ func (r *relay) leave() {
 	window := r.config.DrainWindow
 	r.log.Info("leaving: clients are released", "connections", r.hub.Connections(), "window", window)
 	// Even without a window, goodbyes take a moment, and so does the end.
-	ctx, cancel := context.WithTimeout(context.Background(), max(window-stopPatience, time.Second))
+	ctx, cancel := context.WithTimeout(context.Background(), max(window-2*stopPatience, time.Second))
 	defer cancel()
 	// The rest of the window is for the last ones to answer.
 	r.hub.Drain(ctx, window*3/4)
 	if left := r.hub.Connections(); left > 0 {
 		r.log.Warn("the drain window is over: the rest is closed at once", "connections", left)
 	}
-	r.close()
-	r.log.Info("stopped")
+	r.closeSoon()
+}
+
+// closeSoon closes, and does not wait for what takes longer than it may: the
+// bus of a Redis that does not answer takes seconds to let go of it, and the
+// process is about to end anyway.
+func (r *relay) closeSoon() {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		r.close()
+	}()
+	select {
+	case <-closed:
+		r.log.Info("stopped")
+	case <-time.After(2 * stopPatience):
+		r.log.Warn("stopped, without waiting for the connections to Redis to end")
+	}
 }
 
 // close ends everything at once.

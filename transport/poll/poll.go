@@ -121,6 +121,9 @@ func (c *collector) write(w http.ResponseWriter) *problem.Problem {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.cursor) == 0 && c.closed != "" && c.closed != event.ReasonClientClosed {
+		if c.closed == event.ReasonDraining {
+			return turnAway(hub.ErrDraining)
+		}
 		p := problem.New(http.StatusServiceUnavailable, event.CodeUnavailable, "The relay cannot serve these channels now. Ask again later.")
 		p.RetryAfter = time.Second
 		return p
