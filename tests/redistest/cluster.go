@@ -12,8 +12,9 @@ import (
 type Cluster struct {
 	Nodes []*Server
 
-	tb  testing.TB
-	tls *TLS // nil for none
+	tb   testing.TB
+	args []string
+	tls  *TLS // nil for none
 }
 
 // Slots is how many there are in every Cluster.
@@ -21,10 +22,10 @@ const Slots = 1 << 14
 
 // StartCluster runs masters, each with so many replicas, until the test ends.
 // A node that was silent for a second is held for dead. It returns when all
-// agree and the cluster takes commands.
-func StartCluster(tb testing.TB, masters, replicas int) *Cluster {
+// agree and the cluster takes commands. Nodes get the extra arguments.
+func StartCluster(tb testing.TB, masters, replicas int, args ...string) *Cluster {
 	tb.Helper()
-	c := &Cluster{tb: tb}
+	c := &Cluster{tb: tb, args: args}
 	c.form(masters, replicas)
 	return c
 }
@@ -62,11 +63,12 @@ func (c *Cluster) form(masters, replicas int) {
 
 func (c *Cluster) start() *Server {
 	c.tb.Helper()
-	args := []string{
+	args := append([]string{
 		"--cluster-enabled", "yes", "--cluster-node-timeout", "1000",
 		"--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0",
+		"--dir", c.tb.TempDir(), // in which a node that is restarted finds who it is
 		"--cluster-config-file", "nodes.conf", "--cluster-port", FreeAddr(c.tb)[len("127.0.0.1:"):],
-	}
+	}, c.args...)
 	var s *Server
 	if c.tls == nil {
 		s = Start(c.tb, args...)

@@ -23,6 +23,7 @@ type Server struct {
 	tb     testing.TB
 	config string // file; empty for none
 	args   []string
+	env    []string // besides the test's own
 	cmd    *exec.Cmd
 }
 
@@ -56,6 +57,7 @@ func (s *Server) Restart() {
 	}
 	cmd := exec.Command(path, append(args, s.args...)...)
 	cmd.Stderr = os.Stderr
+	cmd.Env = append(os.Environ(), s.env...)
 	if err := cmd.Start(); err != nil {
 		s.tb.Fatalf("redis-server: %v", err)
 	}

@@ -1,8 +1,10 @@
 package redistest_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"relay/tests/redistest"
 )
@@ -49,4 +51,36 @@ func TestClusterFailsOver(t *testing.T) {
 		t.Errorf("the owner is %v", master)
 	}
 	c.AwaitOK()
+}
+
+// TestClockSteps: what expires by the clock does, and time that only runs
+// forward goes on.
+func TestClockSteps(t *testing.T) {
+	s, clock := redistest.StartWithClock(t)
+	away := func() time.Duration {
+		seconds, err := strconv.ParseInt(s.Do("EVAL", "return redis.call('TIME')[1]", "0"), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return time.Until(time.Unix(seconds, 0)).Round(time.Hour)
+	}
+	s.Do("SET", "k", "v", "EX", "5000")
+	for _, d := range []time.Duration{0, time.Hour, -2 * time.Hour, 0} {
+		clock.Set(d)
+		if got := away(); got != d {
+			t.Errorf("the server's clock is ahead by %v, want %v", got, d)
+		}
+	}
+	if got := s.Do("GET", "k"); got != "v" {
+		t.Errorf("got %q before it expires", got)
+	}
+	clock.Set(2 * time.Hour)
+	if got := s.Do("GET", "k"); got != "$-1" {
+		t.Errorf("got %q after it expired", got)
+	}
+	s.Stop()
+	s.Restart()
+	if got := away(); got != 2*time.Hour {
+		t.Errorf("after a restart the clock is ahead by %v", got)
+	}
 }

@@ -24,15 +24,15 @@ const (
 
 // StartSentinel runs one master, two replicas and three sentinels, which hold
 // a master for dead that was silent for a second, until the test ends. It
-// returns when all know of each other.
-func StartSentinel(tb testing.TB) *Sentinel {
+// returns when all know of each other. Servers get the extra arguments.
+func StartSentinel(tb testing.TB, args ...string) *Sentinel {
 	tb.Helper()
 	g := &Sentinel{tb: tb}
-	master := Start(tb, "--repl-diskless-sync-delay", "0")
+	args = append([]string{"--repl-diskless-sync-delay", "0"}, args...)
+	master := Start(tb, args...)
 	g.Servers = append(g.Servers, master)
 	for range replicas {
-		g.Servers = append(g.Servers, Start(tb,
-			"--repl-diskless-sync-delay", "0", "--replicaof", "127.0.0.1 "+master.port()))
+		g.Servers = append(g.Servers, Start(tb, append(args[:len(args):len(args)], "--replicaof", "127.0.0.1 "+master.port())...))
 	}
 	for range sentinels {
 		g.Sentinels = append(g.Sentinels, g.startSentinel(master))
