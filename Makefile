@@ -4,6 +4,7 @@ TIMEOUT ?= 10m
 FUZZTIME ?= 10s
 DURATION ?= 30m
 SEED ?=
+STORE ?=
 
 .PHONY: test setup lint race fuzz chaos stampede bench fmt build clean
 
@@ -24,9 +25,10 @@ race:
 fuzz:
 	FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
 
-# Faults for DURATION, drawn from SEED (else from the time), and a report.
+# Faults for DURATION, drawn from SEED (else from the time), and a report. STORE
+# is standalone, sentinel or cluster (else SEED draws it).
 chaos:
-	go run ./tests/chaos/cmd/chaos -duration $(DURATION) $(if $(SEED),-seed $(SEED))
+	go run ./tests/chaos/cmd/chaos -duration $(DURATION) $(if $(SEED),-seed $(SEED)) $(if $(STORE),-store $(STORE))
 
 # Relays restarted under CLIENTS, else ten thousand, and a report.
 stampede:

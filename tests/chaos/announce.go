@@ -1,9 +1,6 @@
 package chaos
 
-import (
-	"encoding/json"
-	"strings"
-)
+import "encoding/json"
 
 // Pub/sub promises less than the relays do: in a Cluster that moves a slot an
 // announcement is lost while every connection looks well, and what was heard
@@ -45,32 +42,31 @@ const announceAgain = `
 local list = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 3)
 for i = #list, 1, -1 do
 	local tag, rest = string.match(list[i][2][2], '^(%w+) (.*)$')
-	redis.call('PUBLISH', KEYS[1], list[i][1] .. '-' .. tag .. ' ' .. rest)
+	redis.call(ARGV[1], KEYS[1], list[i][1] .. '-' .. tag .. ' ' .. rest)
 end
 return #list`
 
 // publishUnheard publishes an event whose announcement is lost.
-func (s *standalone) publishUnheard(channel, tag string, t *truth, script string) {
-	number := t.next(channel)
+func (r *run) publishUnheard(channel, tag, script string) {
+	number := r.truth.next(channel, "")
 	text, err := json.Marshal(map[string]any{"event": "beat", "data": data{Number: number}})
 	if err != nil {
 		panic(err) // strings and numbers always marshal
 	}
-	reply, err := s.server.Try("EVAL", script, "2", "relay:"+channel, "{relay:"+channel+"}h", tag, string(text))
-	if err != nil || strings.HasPrefix(reply, "-") {
-		return // as for a publisher that gets no answer
+	server := r.store.serving(channel)
+	if server == nil {
+		return
 	}
+	// No answer is as for a publisher that gets none.
+	reply := try(server, "EVAL", script, "2", "relay:"+channel, "{relay:"+channel+"}h", tag, string(text))
 	if id, err := parsePosition(reply); err == nil {
-		t.ack(channel, id, number)
+		r.truth.ack(channel, id, number)
 	}
-}
-
-// whisper implements store.
-func (s *standalone) whisper(channel string, t *truth) {
-	s.publishUnheard(channel, "hushed", t, appendSilently)
 }
 
 // repeatAnnouncements lets relays hear again what they heard.
-func (s *standalone) repeatAnnouncements(f fault) {
-	s.try("EVAL", announceAgain, "1", "relay:"+channelName(f.channel))
+func (r *run) repeatAnnouncements(channel string) {
+	if server := r.store.serving(channel); server != nil {
+		try(server, "EVAL", announceAgain, "1", "relay:"+channel, r.store.announces())
+	}
 }

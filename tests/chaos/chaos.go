@@ -13,8 +13,18 @@
 //     duplicate and one order, across all of the client's connections;
 //   - only after a `reset`, or a `subscribed` with `recovered` false, the
 //     sequence may jump, and only if something was really lost: the store
-//     lost data, or history was trimmed beyond the client's position;
+//     lost data, or history was trimmed, deleted or expired beyond the
+//     client's position;
+//   - an event that excludes a connection is not told to it, nor to the one
+//     that goes on from it, and is no gap;
+//   - an event without history is told to a connection at most once, and not
+//     after what was made when it had been taken;
 //   - once all faults are healed, everybody sees everything to the end.
+//
+// The store is one Redis whose clock is stepped, a group with Sentinels, or a
+// Cluster: see network.go for how relays reach several servers through
+// networks that break one by one, watch.go and lineage.go for what is known of
+// a loss when a failover forks history.
 package chaos
 
 import (
@@ -42,6 +52,8 @@ type Config struct {
 	// Patience is how long everybody may take to see the end: 90 s. A relay
 	// that works takes a few seconds.
 	Patience time.Duration
+	// Store is the shape of Redis; empty: the seed draws it.
+	Store Store
 	// Progress gets a line for each fault; nil for none.
 	Progress io.Writer
 }
@@ -115,6 +127,7 @@ type run struct {
 	report  *Report
 
 	store    store
+	watch    *watch
 	fleet    *fleet
 	channels []string
 	clients  []*client
@@ -134,6 +147,12 @@ func (r *run) run(ctx context.Context) {
 	if !r.await(ctx, func() string { return r.unready() }) {
 		r.report.violate(Violation{What: "not everybody could subscribe before any fault: " + r.unready()})
 	}
+
+	watching, stopWatching := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	defer stopWatching()
+	watch.Go(func() { r.watch.run(watching) })
 
 	begin := time.Now()
 	publishing, stopPublishing := context.WithCancel(ctx)
@@ -160,6 +179,8 @@ func (r *run) run(ctx context.Context) {
 	r.hush(mend)
 	stopListening()
 	clients.Wait()
+	stopWatching()
+	watch.Wait()
 	if ctx.Err() != nil {
 		return
 	}
@@ -174,8 +195,9 @@ func (r *run) setUp() {
 		r.channels = append(r.channels, channelName(i))
 	}
 	r.truth.historySize = shape.history
-	r.store = newStandalone(r.harness, shape)
-	r.fleet = newFleet(r.harness, r.config.Relays, r.store.addr(), shape.env())
+	r.store = newStore(r.harness, shape)
+	r.watch = newWatch(r)
+	r.fleet = newFleet(r.harness, r.config.Relays, r.store, shape.env())
 	polls := r.fleet.answersPolls()
 	for i := range r.config.Clients {
 		r.clients = append(r.clients, newClient(r, i, polls))
@@ -186,7 +208,7 @@ func (r *run) setUp() {
 func (r *run) close(ctx context.Context) {
 	p := newPublisher(r, r.config.Publishers)
 	for _, channel := range r.channels {
-		p.publish(ctx, []*item{p.newItem(channel, 0)})
+		p.publish(ctx, []*item{p.newItem(channel, 0, "")})
 	}
 	for _, channel := range r.channels {
 		r.truth.end(channel)
@@ -205,7 +227,7 @@ func (r *run) hush(ctx context.Context) {
 	}
 	begin := time.Now()
 	r.tell("the last event of " + r.channels[0] + " is not announced")
-	r.store.whisper(r.channels[0], r.truth)
+	r.publishUnheard(r.channels[0], "hushed", appendSilently)
 	r.truth.end(r.channels[0])
 	r.await(ctx, func() string { return r.behind() })
 	r.report.Hushed = time.Since(begin)

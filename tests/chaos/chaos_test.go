@@ -11,20 +11,25 @@ import (
 
 func TestMain(m *testing.M) { relaytest.Main(m) }
 
-// TestSeeds runs a few seeds for a few seconds each: enough to find out that
-// something broke. What breaks rarely is found by `make chaos`.
+// TestSeeds runs a seed for each shape of Redis for a few seconds: enough to
+// find out that something broke. What breaks rarely is found by `make chaos`.
 func TestSeeds(t *testing.T) {
-	for _, seed := range []uint64{1, 2, 3} {
-		report, err := chaos.Run(t.Context(), chaos.Config{Seed: seed, Duration: 4 * time.Second, Clients: 18})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(report.Violations) > 0 {
-			t.Error(report)
-		}
-		if report.Acknowledged == 0 || report.Events == 0 || report.Resumes == 0 || len(report.Faults) == 0 {
-			t.Errorf("the run tested nothing:\n%v", report)
-		}
+	for seed, store := range map[uint64]chaos.Store{1: chaos.Standalone, 2: chaos.Sentinel, 3: chaos.Cluster} {
+		t.Run(string(store), func(t *testing.T) {
+			t.Parallel()
+			report, err := chaos.Run(t.Context(), chaos.Config{
+				Seed: seed, Store: store, Duration: 10 * time.Second, Relays: 2, Clients: 12, Patience: 3 * time.Minute,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(report.Violations) > 0 {
+				t.Error(report)
+			}
+			if report.Acknowledged == 0 || report.Events == 0 || report.Resumes == 0 || len(report.Faults) == 0 {
+				t.Errorf("the run tested nothing:\n%v", report)
+			}
+		})
 	}
 }
 

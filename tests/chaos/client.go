@@ -23,13 +23,13 @@ type client struct {
 	// Owned by the goroutine of run.
 	dice     *rand.Rand
 	way      way
-	conn     int    // counts connections and attempts
-	identity string // the connection's, as its welcome gave it
+	conn     int // counts connections and attempts
 	comeBack time.Duration
 
-	mu    sync.Mutex
-	stood map[string]position // by channel, what it was told last
-	stats clientStats
+	mu       sync.Mutex
+	identity string              // the connection's, as its welcome gave it
+	stood    map[string]position // by channel, what it was told last
+	stats    clientStats
 }
 
 type clientStats struct {
@@ -70,7 +70,6 @@ func (e *refusedError) Error() string {
 }
 
 const (
-	slowOdds     = 6
 	firstBackoff = 30 * time.Millisecond
 	mostBackoff  = 800 * time.Millisecond
 	// mostComeBack caps what a goodbye asks for, so that runs stay short.
@@ -78,18 +77,16 @@ const (
 )
 
 func newClient(r *run, number int, polls bool) *client {
-	c := &client{of: r, dice: r.config.dice("client", number), stood: make(map[string]position), brake: newBrake()}
+	c := &client{of: r, dice: r.config.dice("client", number), stood: make(map[string]position)}
 	kinds := []string{"websocket", "eventsource", "poll"}
 	if !polls {
 		kinds = kinds[:2]
 	}
 	kind := kinds[number%len(kinds)]
-	slow := c.dice.IntN(slowOdds) == 0
+	c.brake = newBrake(r.config.dice("brake", number))
 	c.name = fmt.Sprintf("%s-%d", kind, number)
-	if slow {
-		c.name += "-slow"
-	} else {
-		c.brake.release()
+	if c.brake.manner != plain {
+		c.name += "-" + string(c.brake.manner)
 	}
 	c.channels = r.someChannels(c.dice)
 	c.log = &log{client: c.name, channels: c.channels}
@@ -125,7 +122,7 @@ func (c *client) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		number, base := c.of.fleet.door(c.dice)
 		c.conn++
-		c.note(note{kind: noteOpened, text: fmt.Sprintf("relay %d", number)})
+		c.note(note{kind: noteOpened, identity: c.connection(), text: fmt.Sprintf("relay %d", number)})
 		c.comeBack = 0
 		resuming, before := c.way.resuming(), c.connections()
 		err := c.way.attend(ctx, base, c)
@@ -180,13 +177,21 @@ func (c *client) take(text []byte) (frame, error) {
 	n := note{channel: f.Channel, number: f.Data.Number, recovered: f.Recovered, text: f.Reason}
 	switch f.Type {
 	case "welcome":
+		c.mu.Lock()
 		c.identity = f.Connection
+		c.mu.Unlock()
+		c.note(note{kind: noteWelcomed, identity: f.Connection})
 		c.count(func(s *clientStats) { s.connections++ })
 		return f, nil
 	case "subscribed":
 		n.kind = noteSubscribed
 	case "event":
 		n.kind = noteEvent
+		if f.ID == "" {
+			n.kind, n.number = notePassing, f.Data.Passing
+			c.note(n)
+			return f, nil
+		}
 		c.count(func(s *clientStats) { s.events++ })
 	case "reset":
 		n.kind = noteReset
@@ -222,6 +227,13 @@ func (c *client) last(channel string) (position, bool) {
 	defer c.mu.Unlock()
 	p, ok := c.stood[channel]
 	return p, ok
+}
+
+// connection is the name of the client's connection, or of its last one.
+func (c *client) connection() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.identity
 }
 
 func (c *client) count(f func(s *clientStats)) {

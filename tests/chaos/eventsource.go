@@ -21,8 +21,8 @@ func (s *eventSource) resuming() bool { return s.lastID != "" }
 
 func (s *eventSource) attend(ctx context.Context, base string, c *client) error {
 	query := url.Values{"channel": c.channels}
-	if c.identity != "" {
-		query.Set("resumes", c.identity)
+	if name := c.connection(); name != "" {
+		query.Set("resumes", name)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/v1/sse?"+query.Encode(), nil)
 	if err != nil {

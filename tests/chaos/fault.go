@@ -32,7 +32,18 @@ const (
 	storeSleep       faultKind = "redis: DEBUG SLEEP"
 	storeUnheard     faultKind = "redis: an announcement is lost"
 	storeTwice       faultKind = "redis: announcements are repeated"
+	storeClock       faultKind = "redis: the clock is stepped"
 	storeFork        faultKind = "redis: the newest event is replaced by another"
+
+	nodeKill         faultKind = "node: SIGKILL and restart"
+	masterKill       faultKind = "master: SIGKILL, failover, back as a replica"
+	masterStop       faultKind = "master: SIGSTOP, failover, SIGCONT"
+	sentinelFailover faultKind = "sentinel: SENTINEL FAILOVER"
+	clusterFailover  faultKind = "cluster: CLUSTER FAILOVER"
+	clusterTakeover  faultKind = "cluster: CLUSTER FAILOVER TAKEOVER"
+	clusterMove      faultKind = "cluster: a slot moves"
+	clusterMoveLong  faultKind = "cluster: a slot moves, and takes long"
+	clusterJoin      faultKind = "cluster: a node joins and leaves"
 
 	backCut    faultKind = "relay-redis: cut"
 	backDeaf   faultKind = "relay-redis: nothing comes from redis"
@@ -52,6 +63,9 @@ var weights = map[faultKind]int{
 	relayKill: 10, relayPause: 8, relayRoll: 3,
 	storeRestart: 5, storeStop: 4, storeFlush: 1, storeKillPubSub: 10, storeKillNormal: 6,
 	storePause: 5, storeScriptFlush: 5, storeSleep: 4, storeUnheard: 10, storeTwice: 10, storeFork: 4,
+	storeClock: 12,
+	nodeKill:   6, masterKill: 10, masterStop: 10, sentinelFailover: 10,
+	clusterFailover: 10, clusterTakeover: 6, clusterMove: 12, clusterMoveLong: 12, clusterJoin: 8,
 	backCut: 8, backDeaf: 6, backMute: 6, backFrozen: 4, backLate: 4,
 	frontCut: 10, frontDeaf: 5, frontMute: 5, frontFrozen: 4, frontLate: 4,
 }
@@ -72,6 +86,9 @@ type fault struct {
 	// of the event that it publishes, of the one that does.
 	relay, channel int
 	tag            string
+	other          bool          // any server, not the one that serves the channel
+	ahead          time.Duration // of the clock
+	way            uint64        // which of a relay's links
 }
 
 func (f fault) String() string {
@@ -104,6 +121,10 @@ const (
 	mostPause  = 900 * time.Millisecond
 )
 
+// clockSteps are how far a clock is off at most, ahead or behind: seconds,
+// minutes, and beyond the time for which history, or a position, is kept.
+var clockSteps = []time.Duration{5 * time.Second, time.Minute, 5 * time.Minute, 20 * time.Minute, 30 * time.Hour}
+
 func (p *plan) next() fault {
 	f := fault{after: time.Duration(p.dice.Int64N(int64(mostPause))), relay: p.dice.IntN(p.config.Relays)}
 	f.channel, f.tag = p.dice.IntN(p.config.Channels), fmt.Sprintf("%06d", p.dice.IntN(1e6))
@@ -111,6 +132,9 @@ func (p *plan) next() fault {
 	if p.dice.IntN(longOdds) == 0 {
 		f.lasts = shortFault + time.Duration(p.dice.Int64N(int64(longFault-shortFault)))
 	}
+	f.other, f.way = p.dice.IntN(3) == 0, p.dice.Uint64()
+	f.ahead = clockSteps[p.dice.IntN(len(clockSteps))]
+	f.ahead = time.Duration(p.dice.Int64N(2*int64(f.ahead))) - f.ahead
 	draw := p.dice.IntN(p.total)
 	for _, k := range p.kinds {
 		if draw -= weights[k]; draw < 0 {

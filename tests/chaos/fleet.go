@@ -23,7 +23,8 @@ type node struct {
 	harness     *harness.Harness
 	env         []string
 	public, api string // addresses
-	front, back *faultproxy.Proxy
+	front       *faultproxy.Proxy
+	back        *network
 
 	fault     sync.Mutex // one at a time
 	mu        sync.Mutex
@@ -31,13 +32,13 @@ type node struct {
 	complaint string
 }
 
-func newFleet(h *harness.Harness, size int, storeAddr string, env []string) *fleet {
+func newFleet(h *harness.Harness, size int, s store, env []string) *fleet {
 	f := &fleet{}
 	for range size {
 		n := &node{harness: h, public: relaytest.QuietAddr(h), api: relaytest.QuietAddr(h)}
-		n.front, n.back = faultproxy.New(h, n.public), faultproxy.New(h, storeAddr)
+		n.front, n.back = faultproxy.New(h, n.public), newNetwork(h, s.doors())
 		n.env = append([]string{
-			"RELAY_PUBLIC_ADDR=" + n.public, "RELAY_API_ADDR=" + n.api, "RELAY_REDIS_URL=redis://" + n.back.Addr,
+			"RELAY_PUBLIC_ADDR=" + n.public, "RELAY_API_ADDR=" + n.api, "RELAY_REDIS_URL=" + s.url(n.back.to),
 		}, env...)
 		n.relay = relaytest.Start(h, n.env...)
 		f.nodes = append(f.nodes, n)
@@ -100,27 +101,35 @@ func (n *node) harm(x fault) {
 		time.Sleep(x.lasts)
 		n.process().Signal(sigCont)
 		return
-	case backCut, frontCut:
-		n.network(x.kind).Cut()
-	case backDeaf, frontDeaf:
-		n.network(x.kind).Freeze(faultproxy.ToClient)
-	case backMute, frontMute:
-		n.network(x.kind).Freeze(faultproxy.ToServer)
-	case backFrozen, frontFrozen:
-		n.network(x.kind).Freeze(faultproxy.Both)
-	case backLate, frontLate:
-		n.network(x.kind).Delay(x.lasts / 8)
+	}
+	links := n.links(x)
+	for _, link := range links {
+		switch x.kind {
+		case backCut, frontCut:
+			link.Cut()
+		case backDeaf, frontDeaf:
+			link.Freeze(faultproxy.ToClient)
+		case backMute, frontMute:
+			link.Freeze(faultproxy.ToServer)
+		case backFrozen, frontFrozen:
+			link.Freeze(faultproxy.Both)
+		case backLate, frontLate:
+			link.Delay(x.lasts / 8)
+		}
 	}
 	time.Sleep(x.lasts)
-	n.network(x.kind).Heal()
+	for _, link := range links {
+		link.Heal()
+	}
 }
 
-func (n *node) network(k faultKind) *faultproxy.Proxy {
-	switch k {
+// links are what a fault of a relay's networks strikes.
+func (n *node) links(x fault) []*faultproxy.Proxy {
+	switch x.kind {
 	case backCut, backDeaf, backMute, backFrozen, backLate:
-		return n.back
+		return n.back.choose(x.way)
 	}
-	return n.front
+	return []*faultproxy.Proxy{n.front}
 }
 
 // replace lets the relay leave politely and starts the next.
@@ -172,7 +181,7 @@ func (f *fleet) heal() map[int]string {
 	wrong := make(map[int]string)
 	for i, n := range f.nodes {
 		n.front.Heal()
-		n.back.Heal()
+		n.back.heal()
 		n.check()
 		if n.complaint != "" {
 			wrong[i] = n.complaint

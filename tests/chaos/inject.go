@@ -14,7 +14,7 @@ const maxAtOnce = 3
 
 // inject does faults until the deadline, and returns when all are over.
 func (r *run) inject(ctx context.Context, deadline time.Time) {
-	p := newPlan(r.config, slices.Concat(relayFaults, r.store.faults()))
+	p := newPlan(r.config, slices.Concat(relayFaults, serverFaults, r.store.faults()))
 	var under sync.WaitGroup
 	defer under.Wait()
 	places := make(chan struct{}, maxAtOnce)
@@ -44,14 +44,14 @@ func (r *run) inject(ctx context.Context, deadline time.Time) {
 			}
 			storeFault.Lock()
 			defer storeFault.Unlock()
-			r.store.harm(f, r.truth)
+			r.harmStore(f)
 		})
 	}
 }
 
 // heal ends what the faults left behind and lets slow clients read on.
 func (r *run) heal() {
-	r.store.heal()
+	r.healStore()
 	for i, complaint := range r.fleet.heal() {
 		r.report.violate(Violation{What: fmt.Sprintf("relay %d: %s", i, complaint)})
 	}

@@ -10,9 +10,11 @@ import (
 type kind uint8
 
 const (
-	noteOpened kind = iota // a connection was welcomed
+	noteOpened   kind = iota // a connection is asked for
+	noteWelcomed             // and was welcomed
 	noteSubscribed
 	noteEvent
+	notePassing // an event without history
 	noteReset
 	noteGoodbye
 	noteEnded // a connection, or an attempt at one
@@ -28,7 +30,9 @@ type note struct {
 	number  int // of the event, as its publisher counted
 	// recovered is of a subscribed frame: nil if the frame does not say.
 	recovered *bool
-	text      string // a reason, an error, the relay
+	// identity is the connection's name; of opened, the one it goes on from.
+	identity string
+	text     string // a reason, an error, the relay
 }
 
 func (n note) String() string {
@@ -46,6 +50,10 @@ func (n note) String() string {
 		return s + fmt.Sprintf("event %v, number %d", n.id, n.number)
 	case noteReset:
 		return s + fmt.Sprintf("reset %s to %v", n.text, n.id)
+	case noteWelcomed:
+		return s + "welcomed as " + n.identity
+	case notePassing:
+		return s + fmt.Sprintf("event without history, number %d", n.number)
 	case noteGoodbye:
 		return s + "goodbye " + n.text
 	}

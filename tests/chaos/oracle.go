@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 )
 
@@ -37,12 +36,11 @@ func judge(t *truth, logs []*log) *verdict {
 	defer t.mu.Unlock()
 	v := &verdict{resets: make(map[string]int)}
 	for _, channel := range channelsOf(t, logs) {
-		c := t.of(channel)
-		chain := newChain(idsOf(c, channel, logs))
-		v.violations = append(v.violations, judgeHistory(t, channel, chain, numbersOf(c, channel, logs))...)
+		g := newLineage(t, channel, logs)
+		v.violations = append(v.violations, judgeHistory(g)...)
 		for _, l := range logs {
 			if slices.Contains(l.channels, channel) {
-				r := &reader{truth: t, channel: c, chain: chain, verdict: v, client: l.client, name: channel, seen: make(map[position]struct{})}
+				r := &reader{lineage: g, verdict: v, client: l.client, seen: make(map[position]struct{}), passed: make(map[int]struct{})}
 				r.judge(l.notes)
 			}
 		}
@@ -68,57 +66,35 @@ func channelsOf(t *truth, logs []*log) []string {
 	return names
 }
 
-// idsOf gathers all ids that anybody was told: acknowledged ones, and those
-// that only clients saw because the answer to the publisher was lost.
-func idsOf(c *channelTruth, channel string, logs []*log) map[position]struct{} {
-	ids := make(map[position]struct{})
-	for id := range c.acked {
-		ids[id] = struct{}{}
-	}
-	for _, l := range logs {
-		for _, n := range l.notes {
-			if n.channel == channel && n.id != (position{}) {
-				ids[n.id] = struct{}{}
-			}
-		}
-	}
-	return ids
-}
-
-// numbersOf says which event each id names.
-func numbersOf(c *channelTruth, channel string, logs []*log) map[position]int {
-	numbers := make(map[position]int)
-	for _, l := range logs {
-		for _, n := range l.notes {
-			if n.channel == channel && n.kind == noteEvent {
-				numbers[n.id] = n.number
-			}
-		}
-	}
-	maps.Copy(numbers, c.acked)
-	return numbers
-}
-
 // judgeHistory holds the ids of a channel against each other: without a loss,
 // an offset is given once and an event is published once.
-func judgeHistory(t *truth, channel string, c *chain, numbers map[position]int) []Violation {
+func judgeHistory(g *lineage) []Violation {
 	var found []Violation
 	offsets, events := make(map[uint64]position), make(map[int]position)
-	for _, id := range c.ids {
-		if other, taken := offsets[id.offset]; taken && !t.lostBetween(channel, other.ms, timeOf(id)) {
-			found = append(found, Violation{Channel: channel, What: "two ids with one offset and no loss between them",
+	for _, id := range g.ids {
+		if other, taken := offsets[id.offset]; taken && !g.lostAround(other, id) {
+			found = append(found, Violation{Channel: g.name, What: "two ids with one offset and no loss between them",
 				Expected: other.String(), Seen: id.String()})
 		}
 		offsets[id.offset] = id
-		number, isEvent := numbers[id]
+		number, isEvent := g.numbers[id]
 		if !isEvent {
 			continue
 		}
-		if other, taken := events[number]; taken && !t.lostBetween(channel, other.ms, timeOf(id)) {
-			found = append(found, Violation{Channel: channel, What: fmt.Sprintf("event number %d was published twice although every attempt had the same key", number),
+		if other, taken := events[number]; taken && !g.lostAround(other, id) && !g.aged(other, g.given(id).to, keyTTL) {
+			found = append(found, Violation{Channel: g.name, What: fmt.Sprintf("event number %d was published twice although every attempt had the same key", number),
 				Expected: other.String(), Seen: id.String()})
 		}
 		events[number] = id
 	}
 	return found
+}
+
+// lostAround reports whether a loss explains that there are both of two ids.
+func (g *lineage) lostAround(a, b position) bool {
+	until := g.given(a).to
+	if to := g.given(b).to; to.After(until) {
+		until = to
+	}
+	return g.lost(a, until) || g.lost(b, until)
 }

@@ -69,9 +69,17 @@ func numberOf(name string) int {
 func published(names string) *truth {
 	t := newTruth()
 	t.historySize = 3
+	last := ""
 	for name := range strings.FieldsSeq(names) {
-		t.of(room).numbers = max(t.of(room).numbers, numberOf(name))
+		c := t.of(room)
+		for len(c.made) < numberOf(name) {
+			c.made = append(c.made, dawn)
+		}
 		t.ack(room, id(name), numberOf(name))
+		if last != "" && last[0] == name[0] && id(last).offset+1 == id(name).offset {
+			t.store(room, id(name), entry{number: numberOf(name), previous: id(last).tag})
+		}
+		last = name
 	}
 	t.end(room)
 	return t
@@ -80,7 +88,7 @@ func published(names string) *truth {
 // lost puts a loss between the histories a and b.
 func lost(t *truth) *truth {
 	moment := dawn.Add(500 * time.Millisecond)
-	t.losses = append(t.losses, loss{room, moment, moment})
+	t.losses = append(t.losses, loss{room, span{moment, moment}})
 	return t
 }
 
@@ -176,9 +184,8 @@ func TestOracleHoldsIDsAgainstEachOther(t *testing.T) {
 
 // TestOracleKnowsWhoseLoss: what one channel lost excuses no other.
 func TestOracleKnowsWhoseLoss(t *testing.T) {
-	elsewhere := lost(published("a1 a2 b1 b2"))
+	elsewhere := lost(published("b1 b2"))
 	elsewhere.losses[0].channel = "another room"
-	elsewhere.channels[room].acked = map[position]int{id("b1"): 101, id("b2"): 102}
 	expect(t, judge(elsewhere, []*log{read(t, "sub:a3 reset:unknown:b1 b2")}), "reset without a cause")
 }
 
@@ -201,5 +208,107 @@ func TestOracleCountsEchoes(t *testing.T) {
 	v := judge(published(nine), []*log{read(t, "sub:a1,a1,a1,a1,a1,a1,a9")})
 	if len(v.violations) != maxPerReader || v.suppressed != 3 {
 		t.Errorf("%d violations and %d suppressed, want %d and 3", len(v.violations), v.suppressed, maxPerReader)
+	}
+}
+
+// TestOracleKnowsProof: a loss at the time is no excuse where the history
+// itself proves that the reader lost nothing.
+func TestOracleKnowsProof(t *testing.T) {
+	whole := published(nine)
+	whole.losses = append(whole.losses, loss{room, span{dawn, dawn.Add(time.Hour)}})
+	expect(t, judge(whole, []*log{read(t, "sub:a8 end new:a9 reset:diverged:a9")}), "reset without a cause")
+	expect(t, judge(whole, []*log{read(t, "sub:a8 end new:a0 reset:diverged:a0 a1 a2 a3 a4 a5 a6 a7 a8 a9")}), "") // an old master
+}
+
+// TestOracleHoldsReadersAgainstEachOther: an event has one predecessor, also
+// where nobody read it in the store.
+func TestOracleHoldsReadersAgainstEachOther(t *testing.T) {
+	forked := lost(published("a1 a2 b2 b3"))
+	clear(forked.channels[room].stored)
+	one, other := read(t, "sub:a1 a2 b3"), read(t, "sub:b2 b3")
+	other.client = "bob"
+	expect(t, judge(forked, []*log{other}), "")
+	expect(t, judge(forked, []*log{one, other}), "another history without a reset")
+}
+
+func TestOracleKnowsExclusion(t *testing.T) {
+	welcome := func(l *log, name, resumes string) *log {
+		l.notes = append([]note{{kind: noteOpened, identity: resumes}, {kind: noteWelcomed, identity: name}}, l.notes...)
+		return l
+	}
+	for _, c := range []struct{ name, resumes, log, want string }{
+		{"me", "", "sub:a1 a3 a5", ""},
+		{"next", "me", "sub:a1 a3 a5", ""},
+		{"other", "", "sub:a1 a2 a3 a4 a5", ""},
+		{"other", "", "sub:a1 a3 a4 a5", "gap"},
+		{"me", "", "sub:a1 a2 a3 a5", "excluded from"},
+		{"next", "me", "sub:a1 a3 a4 a5", "excluded from"},
+		{"me", "", "sub:a1 a5", "gap"},
+	} {
+		truth := published(five)
+		truth.channels[room].excluded = map[int]string{2: "me", 4: "me"}
+		expect(t, judge(truth, []*log{welcome(read(t, c.log), c.name, c.resumes)}), c.want)
+	}
+}
+
+func TestOracleKnowsDeletion(t *testing.T) {
+	deleted := func(after time.Duration) *truth {
+		truth := published(five)
+		moment := dawn.Add(after)
+		truth.deleted(room, moment, moment)
+		return truth
+	}
+	behind, atHead := "sub:a2 end new:a4 reset:trimmed:a4 a5", "sub:a4 end new:a5 reset:trimmed:a5"
+	expect(t, judge(deleted(4*time.Millisecond), []*log{read(t, behind)}), "")
+	expect(t, judge(deleted(-time.Second), []*log{read(t, behind)}), "reset without a cause")
+	late := published(five)
+	late.channels[room].made[4] = dawn.Add(time.Second) // a5 came after the deletion
+	late.deleted(room, dawn.Add(4*time.Millisecond), dawn.Add(4*time.Millisecond))
+	expect(t, judge(late, []*log{read(t, atHead)}), "reset without a cause")
+}
+
+func TestOracleKnowsPassingEvents(t *testing.T) {
+	truth := func() *truth {
+		truth := published(five)
+		truth.nextPassing(room)
+		truth.channels[room].passing[0] = passing{made: dawn, acked: dawn.Add(time.Second), tries: 1}
+		return truth
+	}
+	with := func(words string, number int) *log {
+		l := read(t, words)
+		for i := range l.notes {
+			if l.notes[i].id == id("a0") {
+				l.notes[i] = note{at: l.notes[i].at, kind: notePassing, channel: room, number: number}
+			}
+		}
+		return l
+	}
+	expect(t, judge(truth(), []*log{with("sub:a1 a2 a0 a3 a4 a5", 1)}), "")
+	expect(t, judge(truth(), []*log{with("sub:a1 a2 a0 a3 a0 a4 a5", 1)}), "an event without history twice")
+	expect(t, judge(truth(), []*log{with("sub:a1 a2 a0 a3 a4 a5", 2)}), "without history that nobody published")
+	late := truth()
+	late.channels[room].made[2] = dawn.Add(time.Minute)
+	expect(t, judge(late, []*log{with("sub:a1 a2 a3 a0 a4 a5", 1)}), "out of its place")
+}
+
+// TestOracleKnowsTheClock: what a stepped clock lets expire is lost lawfully,
+// and a step alone is no excuse.
+func TestOracleKnowsTheClock(t *testing.T) {
+	stepped := func(ahead time.Duration) *truth {
+		truth := published(five)
+		moment := dawn.Add(time.Second)
+		truth.clock.steps = append(truth.clock.steps, step{span{moment, moment}, ahead})
+		return truth
+	}
+	const behind = "sub:a2 end new:a4 reset:trimmed:a4 a5"
+	expect(t, judge(stepped(time.Minute), []*log{read(t, behind)}), "reset without a cause")
+	expect(t, judge(stepped(-time.Hour), []*log{read(t, behind)}), "reset without a cause")
+	expect(t, judge(stepped(time.Hour), []*log{read(t, behind)}), "")
+	expect(t, judge(stepped(time.Hour), []*log{read(t, "sub:a5 end new:a5 reset:trimmed:a5")}), "reset without a cause")
+	for ahead, want := range map[time.Duration]string{time.Hour: "reset without a cause", 25 * time.Hour: ""} {
+		truth := published("a2 a3 a4 b1")
+		moment := dawn.Add(time.Second)
+		truth.clock.steps = append(truth.clock.steps, step{span{moment, moment}, ahead})
+		expect(t, judge(truth, []*log{read(t, "sub:a4 reset:unknown:b0 b1")}), want)
 	}
 }

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 )
 
@@ -28,7 +29,14 @@ func TestSeedRepeats(t *testing.T) {
 
 // TestEveryFaultIsDrawn: a kind without a weight would never be tried.
 func TestEveryFaultIsDrawn(t *testing.T) {
-	kinds := append((&standalone{}).faults(), relayFaults...)
+	var kinds []faultKind
+	for _, list := range [][]faultKind{relayFaults, serverFaults, (&standalone{}).faults(), (&sentinel{}).faults(), (&cluster{}).faults()} {
+		for _, k := range list {
+			if !slices.Contains(kinds, k) {
+				kinds = append(kinds, k)
+			}
+		}
+	}
 	if len(kinds) != len(weights) {
 		t.Errorf("%d kinds and %d weights", len(kinds), len(weights))
 	}

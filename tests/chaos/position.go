@@ -33,17 +33,3 @@ func (p position) String() string {
 	}
 	return fmt.Sprintf("%d-%d-%s", p.ms, p.offset, p.tag[:])
 }
-
-// before orders positions by the store's clock, and in one millisecond by
-// their number.
-func before(a, b position) int {
-	switch {
-	case a.ms != b.ms:
-		return int(min(1, max(-1, a.ms-b.ms)))
-	case a.offset != b.offset && a.offset < b.offset:
-		return -1
-	case a.offset != b.offset:
-		return 1
-	}
-	return strings.Compare(string(a.tag[:]), string(b.tag[:]))
-}

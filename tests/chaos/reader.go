@@ -2,17 +2,15 @@ package chaos
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
 // reader judges one client on one channel.
 type reader struct {
-	truth   *truth
-	channel *channelTruth
-	chain   *chain
+	*lineage
 	verdict *verdict
 	client  string
-	name    string
 
 	begun bool // it was told subscribed once
 	last  position
@@ -20,6 +18,13 @@ type reader struct {
 	// jumped is set between a subscribed that did not recover and its reset.
 	jumped bool
 	from   position // where the client stood before it
+	// names of its connection: its own, and the one that it goes on from.
+	names [2]string
+
+	// Of its connection: events without history, and when the newest event
+	// that it was told was made.
+	passed    map[int]struct{}
+	newestWas time.Time
 
 	story []note
 	told  int // violations
@@ -35,10 +40,18 @@ func (r *reader) judge(notes []note) {
 			r.story = append(r.story[:0], r.story[len(r.story)-storyLength:]...)
 		}
 		switch n.kind {
+		case noteOpened:
+			r.names = [2]string{"", n.identity}
+			r.newestWas = time.Time{}
+			clear(r.passed)
+		case noteWelcomed:
+			r.names[0] = n.identity
 		case noteSubscribed:
 			r.subscribed(n)
 		case noteEvent:
 			r.event(n)
+		case notePassing:
+			r.passing(n)
 		case noteReset:
 			r.reset(n)
 		case noteEnded:
@@ -75,17 +88,76 @@ func (r *reader) event(n note) {
 		r.violate("an event before subscribed", "subscribed", n.String())
 		return
 	}
-	previous, known := r.chain.previous[n.id]
+	if r.excludedFrom(n.number) {
+		r.violate("an event that the client's connection is excluded from", "nothing", n.String())
+	}
+	due := r.withoutExcluded(n.id, last)
 	switch {
 	case again:
 		r.violate("duplicate", r.after(last), n.String())
 	case n.id.offset <= last.offset:
 		r.violate("out of order, or another history without a reset", r.after(last), n.String())
-	case n.id.offset > last.offset+1:
-		r.violate(fmt.Sprintf("gap: %d events are missing", n.id.offset-last.offset-1), r.after(last), n.String())
-	case known && previous != last:
-		r.violate("an event of another history without a reset", r.after(last), fmt.Sprintf("%v, which follows %v", n, previous))
+	case due.offset > last.offset+1:
+		r.violate(fmt.Sprintf("gap: %d events are missing", due.offset-last.offset-1), r.after(last), n.String())
+	case !r.follows(due, last):
+		previous, _ := r.previous(due)
+		r.violate("an event of another history without a reset", r.after(last), fmt.Sprintf("%v, and %v follows %v", n, due, previous))
 	}
+	if n.number >= 1 && n.number <= len(r.channel.made) && r.channel.made[n.number-1].After(r.newestWas) {
+		r.newestWas = r.channel.made[n.number-1]
+	}
+}
+
+func (r *reader) excludedFrom(number int) bool {
+	name, some := r.channel.excluded[number]
+	return some && (name == r.names[0] || name == r.names[1])
+}
+
+// withoutExcluded is the first id after last on the way to id, if all between
+// them are events that this connection is excluded from; else it is not the
+// one after last.
+func (r *reader) withoutExcluded(id, last position) position {
+	for id.offset > last.offset+1 {
+		if previous, known := r.previous(id); known {
+			if !r.excludedFrom(r.numbers[previous]) {
+				return id
+			}
+			id = previous
+			continue
+		}
+		i := slices.IndexFunc(r.at[id.offset-1], func(p position) bool { return r.excludedFrom(r.numbers[p]) })
+		if i < 0 {
+			return id
+		}
+		id = r.at[id.offset-1][i]
+	}
+	return id
+}
+
+// passing judges an event without history: a connection is told it at most
+// once, and not after an event that was made when this one had been taken. A
+// client that goes on at another relay may be told it again: it has no
+// position, and each relay hears it when it does.
+func (r *reader) passing(n note) {
+	r.settle(n)
+	if n.number < 1 || n.number > len(r.channel.passing) {
+		r.violate("an event without history that nobody published", fmt.Sprintf("a number up to %d", len(r.channel.passing)), n.String())
+		return
+	}
+	p := r.channel.passing[n.number-1]
+	if _, again := r.passed[n.number]; again && !r.keyLost(p, n.at) {
+		r.violate("an event without history twice", "once", n.String())
+	}
+	r.passed[n.number] = struct{}{}
+	if !p.acked.IsZero() && p.acked.Before(r.newestWas) {
+		r.violate("an event without history out of its place", "before what was made after it was taken", n.String())
+	}
+}
+
+// keyLost reports whether a repeated request may have published twice.
+func (r *reader) keyLost(p passing, until time.Time) bool {
+	return p.tries > 1 && (r.truth.lostBetween(r.name, p.made, until) ||
+		r.truth.clock.furthest(p.made, until).Sub(p.made) > keyTTL-time.Second)
 }
 
 // known checks that the event is one that was published, under its own id.
@@ -94,8 +166,8 @@ func (r *reader) known(n note) {
 	if acked && number != n.number {
 		r.violate("an id with another event's data", fmt.Sprintf("number %d", number), n.String())
 	}
-	if n.number < 1 || n.number > r.channel.numbers {
-		r.violate("an event that nobody published", fmt.Sprintf("a number up to %d", r.channel.numbers), n.String())
+	if n.number < 1 || n.number > len(r.channel.made) {
+		r.violate("an event that nobody published", fmt.Sprintf("a number up to %d", len(r.channel.made)), n.String())
 	}
 }
 
@@ -109,6 +181,9 @@ func (r *reader) reset(n note) {
 	}
 	r.jumped = false
 	r.last = n.id
+	// What comes after a reset is told anew: while a failover goes on, a
+	// client can be set back to a master that has not heard the newest.
+	clear(r.seen)
 	r.check(from, n)
 }
 
@@ -125,24 +200,35 @@ func (r *reader) settle(n note) {
 func (r *reader) ended(n note) {
 	if r.jumped {
 		r.jumped = false
-		n.text = "only recovered false"
+		n.id, n.text = r.last, "only recovered false"
+		clear(r.seen)
 		r.check(r.from, n)
 	}
 }
 
-// check asks whether a client that stood at from had to be reset.
+// check asks whether a client that stood at from had to be reset. A loss is no
+// cause if what is known proves that nothing was lost to this client.
 func (r *reader) check(from position, n note) {
 	cause := ""
-	switch head := r.chain.headAt(from, n.at); {
+	trimmed := n.text == "trimmed" || n.kind == noteEnded
+	switch {
 	case !r.begun:
 		// Nothing was promised before.
-	case r.truth.lostBetween(r.name, from.ms, n.at):
+	case r.lost(from, n.at) && !r.descends(from, n.id):
 		cause = "the store lost data"
-	case (n.text == "trimmed" || n.kind == noteEnded) && head > from.offset+uint64(r.truth.historySize):
+	case trimmed && r.reached(from.offset+uint64(r.truth.historySize)+1, from, n.at):
 		cause = "trimmed beyond the reader"
+	case trimmed && r.deleted(from, n.at):
+		cause = "deleted under the reader"
+	case trimmed && r.reached(from.offset+1, from, n.at) && r.aged(from, n.at, historyTTL):
+		cause = "expired under the reader"
 	}
 	if cause == "" {
-		r.violate("reset without a cause", r.after(from), n.String())
+		expected := r.after(from)
+		if r.descends(from, n.id) {
+			expected += "; nothing between was lost"
+		}
+		r.violate("reset without a cause", expected, n.String())
 		cause = "none"
 	}
 	r.verdict.resets[fmt.Sprintf("%s: %s", n.text, cause)]++
@@ -160,11 +246,13 @@ func (r *reader) end() {
 
 // after describes what should have come after a position.
 func (r *reader) after(p position) string {
-	if id, known := r.chain.following[p]; known {
-		if number, acked := r.channel.acked[id]; acked {
-			return fmt.Sprintf("%v, number %d, acknowledged, after %v", id, number, p)
+	for _, id := range r.at[p.offset+1] {
+		if previous, known := r.previous(id); known && previous == p {
+			if number, acked := r.channel.acked[id]; acked {
+				return fmt.Sprintf("%v, number %d, acknowledged, after %v", id, number, p)
+			}
+			return fmt.Sprintf("%v after %v", id, p)
 		}
-		return fmt.Sprintf("%v after %v", id, p)
 	}
 	return fmt.Sprintf("offset %d after %v", p.offset+1, p)
 }
@@ -180,5 +268,3 @@ func (r *reader) violate(what, expected, seen string) {
 	}
 	r.verdict.violations = append(r.verdict.violations, v)
 }
-
-func timeOf(p position) time.Time { return time.UnixMilli(p.ms) }

@@ -31,6 +31,9 @@ type Report struct {
 	// were given (an event can have two when the store lost the first), and
 	// Refused the requests that had to be repeated.
 	Published, Acknowledged, Refused int
+	// Passing counts events without history, Excluded those that one connection
+	// was excluded from, and Deletions the requests to delete a history.
+	Passing, Excluded, Deletions int
 	// Clients by transport.
 	Clients map[string]int
 	// Attempts, Connections and Resumes of all clients: to connect, welcomed,
@@ -79,7 +82,10 @@ func (r *Report) addTruth(t *truth) {
 	r.Elapsed = time.Since(r.begin)
 	r.Losses, r.Refused = len(t.losses), t.refusals
 	for _, c := range t.channels {
-		r.Published += c.numbers
+		r.Published += len(c.made)
+		r.Passing += len(c.passing)
+		r.Excluded += len(c.excluded)
+		r.Deletions += len(c.deletions)
 		r.Acknowledged += len(c.acked)
 	}
 }
@@ -87,8 +93,8 @@ func (r *Report) addTruth(t *truth) {
 func (r *Report) addClient(c *client) {
 	kind, _, _ := strings.Cut(c.name, "-")
 	r.Clients[kind]++
-	if strings.HasSuffix(c.name, "-slow") {
-		r.Clients["slow among them"]++
+	if c.brake.manner != plain {
+		r.Clients["of them "+string(c.brake.manner)]++
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -115,6 +121,7 @@ func (r *Report) String() string {
 	list(&b, r.Faults)
 	line("data losses", "%d", r.Losses)
 	line("events", "%d published, %d acknowledged, %d requests repeated", r.Published, r.Acknowledged, r.Refused)
+	line("others", "%d without history; %d of all excluded a connection; %d deletions of history", r.Passing, r.Excluded, r.Deletions)
 	line("clients", "%d", r.Config.Clients)
 	list(&b, r.Clients)
 	line("connections", "%d of %d attempts, %d of them resumes", r.Connections, r.Attempts, r.Resumes)

@@ -5,10 +5,32 @@ import (
 	"strconv"
 )
 
+// Store is a shape of Redis.
+type Store string
+
+// The shapes. The seed draws one if none is asked for.
+const (
+	Standalone Store = "standalone"
+	Sentinel   Store = "sentinel"
+	Cluster    Store = "cluster"
+)
+
+// Check reports an error for what is no shape.
+func (s Store) Check() error {
+	switch s {
+	case "", Standalone, Sentinel, Cluster:
+		return nil
+	}
+	return fmt.Errorf("%q is none of standalone, sentinel and cluster", string(s))
+}
+
 // shape is what a seed decides before the run begins.
 type shape struct {
+	store    Store
+	channels int
 	// durable: the store writes all to disk before it answers, so that a
-	// restart loses nothing. Otherwise a restart loses everything.
+	// restart loses nothing. Otherwise a restart loses everything. Only of a
+	// standalone server.
 	durable bool
 	// history is RELAY_HISTORY_SIZE. A tiny one is trimmed under the readers.
 	history int
@@ -21,22 +43,26 @@ const (
 
 func drawShape(c Config) shape {
 	dice := c.dice("shape", 0)
-	s := shape{durable: dice.IntN(2) == 0, history: usualHistory}
+	s := shape{store: c.Store, channels: c.Channels, durable: dice.IntN(2) == 0, history: usualHistory}
 	if dice.IntN(3) == 0 {
 		s.history = tinyHistory
 	}
+	if drawn := []Store{Standalone, Standalone, Sentinel, Cluster}[dice.IntN(4)]; s.store == "" {
+		s.store = drawn
+	}
+	s.durable = s.durable && s.store == Standalone
 	return s
 }
 
 func (s shape) String() string {
-	store := "redis without persistence"
+	kept := "without persistence"
 	if s.durable {
-		store = "redis with appendfsync always"
+		kept = "with appendfsync always"
 	}
-	return fmt.Sprintf("%s, history of %d events", store, s.history)
+	return fmt.Sprintf("%s redis %s, history of %d events", s.store, kept, s.history)
 }
 
-// redisArgs are the store's extra arguments.
+// redisArgs are the servers' extra arguments; dir is for what is kept.
 func (s shape) redisArgs(dir string) []string {
 	args := []string{"--enable-debug-command", "yes", "--loglevel", "warning", "--logfile", "/dev/null"}
 	if s.history == tinyHistory {

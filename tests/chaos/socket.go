@@ -23,8 +23,8 @@ func (s *socket) resuming() bool { return len(s.positions) > 0 }
 
 func (s *socket) attend(ctx context.Context, base string, c *client) error {
 	query := url.Values{}
-	if c.identity != "" {
-		query.Set("resumes", c.identity)
+	if name := c.connection(); name != "" {
+		query.Set("resumes", name)
 	}
 	// Both ways of asking are in the contract; a client uses either.
 	byQuery := c.dice.IntN(2) == 0

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"fmt"
 	"time"
 
 	"relay/tests/harness"
@@ -10,78 +11,124 @@ import (
 // store is the Redis behind the relays, in one of its shapes, and what can go
 // wrong with it.
 type store interface {
-	// addr is where relays connect to, "host:port".
-	addr() string
-	// faults are the kinds it knows.
+	// doors are the servers that relays speak to, "host:port": all of them,
+	// also one that joins later.
+	doors() []string
+	// url is RELAY_REDIS_URL, where to says how a relay reaches a door.
+	url(to func(addr string) string) string
+	// data are the servers that hold data, and serving the one of them that
+	// takes a channel's events now; nil if nobody knows.
+	data() []*redistest.Server
+	serving(channel string) *redistest.Server
+	// announces is the command that announces an event.
+	announces() string
+	// faults are the kinds it knows beside those that any server knows.
 	faults() []faultKind
-	// harm does one fault and returns when it is over. It notes losses.
-	harm(f fault, t *truth)
-	// whisper publishes an event that no relay hears of, if it can.
-	whisper(channel string, t *truth)
-	// heal ends what faults left behind, and returns when the store serves.
-	heal()
+	// harm does one fault and returns when it is over. It notes losses that
+	// the watch does not see.
+	harm(f fault, r *run)
+	// settle waits, not for ever, until the store serves and is whole.
+	settle() error
 }
 
-// standalone is one redis-server.
-type standalone struct {
-	server *redistest.Server
-	shape  shape
+func newStore(h *harness.Harness, s shape) store {
+	switch s.store {
+	case Sentinel:
+		return newSentinel(h, s)
+	case Cluster:
+		return newCluster(h, s)
+	}
+	return newStandalone(h, s)
 }
 
-func newStandalone(h *harness.Harness, s shape) *standalone {
-	return &standalone{server: redistest.Start(h, s.redisArgs(h.TempDir())...), shape: s}
+// serverFaults are the kinds that any server knows.
+var serverFaults = []faultKind{
+	storeStop, storeFlush, storeKillPubSub, storeKillNormal,
+	storePause, storeScriptFlush, storeSleep, storeUnheard, storeTwice, storeFork,
 }
 
-func (s *standalone) addr() string { return s.server.Addr }
-
-func (s *standalone) faults() []faultKind {
-	return []faultKind{storeRestart, storeStop, storeFlush, storeKillPubSub, storeKillNormal, storePause, storeScriptFlush, storeSleep, storeUnheard, storeTwice, storeFork}
-}
-
-func (s *standalone) harm(f fault, t *truth) {
-	millis := f.lasts.Milliseconds()
+// harmStore does one fault to the store and returns when it is over.
+func (r *run) harmStore(f fault) {
+	channel := channelName(f.channel)
+	server := r.store.serving(channel)
+	if list := r.store.data(); f.other || server == nil {
+		server = list[f.relay%len(list)]
+	}
 	switch f.kind {
-	case storeRestart:
-		from := time.Now()
-		s.server.Stop()
-		time.Sleep(f.lasts / 2)
-		s.server.Restart()
-		if !s.shape.durable {
-			t.lost("", from)
-		}
 	case storeStop:
-		s.server.Signal(sigStop)
+		server.Signal(sigStop)
 		time.Sleep(f.lasts)
-		s.server.Signal(sigCont)
+		server.Signal(sigCont)
 	case storeFlush:
 		from := time.Now()
-		s.try("FLUSHALL")
-		t.lost("", from)
+		if server = r.store.serving(channel); server == nil {
+			return
+		}
+		try(server, "FLUSHALL")
+		// What a FLUSHALL did that was not answered counts all the same.
+		for i := range r.config.Channels {
+			if r.store.serving(channelName(i)) == server {
+				r.truth.lost(channelName(i), from)
+			}
+		}
 	case storeKillPubSub:
-		s.try("CLIENT", "KILL", "TYPE", "pubsub")
+		try(server, "CLIENT", "KILL", "TYPE", "pubsub")
 	case storeKillNormal:
-		s.try("CLIENT", "KILL", "TYPE", "normal")
+		try(server, "CLIENT", "KILL", "TYPE", "normal")
 	case storePause:
-		s.try("CLIENT", "PAUSE", itoa(millis), "ALL")
+		try(server, "CLIENT", "PAUSE", itoa(f.lasts.Milliseconds()), "ALL")
+		time.Sleep(f.lasts)
 	case storeScriptFlush:
-		s.try("SCRIPT", "FLUSH")
+		try(server, "SCRIPT", "FLUSH")
 	case storeSleep:
-		s.try("DEBUG", "SLEEP", seconds(f.lasts))
+		try(server, "DEBUG", "SLEEP", seconds(f.lasts))
 	case storeUnheard:
-		s.publishUnheard(channelName(f.channel), f.tag, t, appendSilently)
+		r.publishUnheard(channel, f.tag, appendSilently)
 	case storeFork:
 		from := time.Now()
-		s.publishUnheard(channelName(f.channel), f.tag, t, replaceNewest)
-		t.lost(channelName(f.channel), from)
+		r.publishUnheard(channel, f.tag, replaceNewest)
+		r.truth.lost(channel, from)
 	case storeTwice:
-		s.repeatAnnouncements(f)
+		r.repeatAnnouncements(channel)
+	default:
+		r.store.harm(f, r)
+	}
+	if err := r.store.settle(); err != nil {
+		r.tell("the store is not whole again: " + err.Error())
 	}
 }
 
-// try sends a command. The server may be busy with another fault; what a
-// FLUSHALL that was not answered did is counted as a loss all the same.
-func (s *standalone) try(args ...string) { _, _ = s.server.Try(args...) }
+// try sends a command. The server may be busy with another fault.
+func try(s *redistest.Server, args ...string) string {
+	reply, err := s.Try(args...)
+	if err != nil {
+		return ""
+	}
+	return reply
+}
 
-func (s *standalone) heal() {
-	s.try("CLIENT", "UNPAUSE")
+// settlePatience is how long a store may take to become whole. A node that was
+// master takes ten seconds to learn from the sentinels that it is not.
+const settlePatience = 25 * time.Second
+
+// eventually polls until ok, and says what it waited for if that takes too long.
+func eventually(what string, ok func() bool) error {
+	deadline := time.Now().Add(settlePatience)
+	for !ok() {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%v were not enough for %s", settlePatience, what)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return nil
+}
+
+// heal ends what faults left behind in the servers.
+func (r *run) healStore() {
+	for _, s := range r.store.data() {
+		try(s, "CLIENT", "UNPAUSE")
+	}
+	if err := r.store.settle(); err != nil {
+		r.report.violate(Violation{What: "the store did not heal: " + err.Error()})
+	}
 }

@@ -27,8 +27,9 @@ const (
 type Proxy struct {
 	Addr string // where clients connect to
 
-	listener net.Listener
-	tasks    sync.WaitGroup
+	listener  net.Listener
+	tasks     sync.WaitGroup
+	translate func() func([]byte) []byte // nil: as it is
 
 	mu      sync.Mutex
 	changed *sync.Cond // of all below
@@ -43,15 +44,24 @@ type Proxy struct {
 // the test ends. It is healed at first.
 func New(tb testing.TB, target string) *Proxy {
 	tb.Helper()
+	return NewTranslating(tb, target, nil)
+}
+
+// NewTranslating is New with a translator for each connection's way to the
+// client, as between two networks in which one server has two addresses. It
+// gets what was read, and returns what may go on by now.
+func NewTranslating(tb testing.TB, target string, translate func() func([]byte) []byte) *Proxy {
+	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
 	p := &Proxy{
-		Addr:     l.Addr().String(),
-		listener: l,
-		target:   target,
-		links:    make(map[*link]struct{}),
+		Addr:      l.Addr().String(),
+		listener:  l,
+		translate: translate,
+		target:    target,
+		links:     make(map[*link]struct{}),
 	}
 	p.changed = sync.NewCond(&p.mu)
 	p.tasks.Go(p.accept)
@@ -138,8 +148,13 @@ func (p *Proxy) serve(client *net.TCPConn) {
 	}
 	defer p.remove(l)
 	var pumps sync.WaitGroup
-	pumps.Go(func() { p.pump(l, ToServer, client, server) })
-	pumps.Go(func() { p.pump(l, ToClient, server, client) })
+	same := func(b []byte) []byte { return b }
+	toClient := same
+	if p.translate != nil {
+		toClient = p.translate()
+	}
+	pumps.Go(func() { p.pump(l, ToServer, client, server, same) })
+	pumps.Go(func() { p.pump(l, ToClient, server, client, toClient) })
 	pumps.Wait()
 }
 

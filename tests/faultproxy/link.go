@@ -39,7 +39,7 @@ const maxChunks = 64
 
 // pump passes on what flows in one direction. It reads ahead of what it
 // writes, so that a delay costs time and no throughput.
-func (p *Proxy) pump(l *link, d Direction, from, to *net.TCPConn) {
+func (p *Proxy) pump(l *link, d Direction, from, to *net.TCPConn, translate func([]byte) []byte) {
 	chunks := make(chan chunk, maxChunks)
 	var reader sync.WaitGroup
 	reader.Go(func() { l.read(from, chunks) })
@@ -58,7 +58,7 @@ func (p *Proxy) pump(l *link, d Direction, from, to *net.TCPConn) {
 				l.reset()
 				return
 			}
-			if _, err := to.Write(c.data); err != nil {
+			if _, err := to.Write(translate(c.data)); err != nil {
 				l.reset()
 				return
 			}

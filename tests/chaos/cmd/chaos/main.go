@@ -2,7 +2,7 @@
 // report. It leaves with 1 if a promise was broken, and with 2 if the run
 // could not be held.
 //
-//	go run ./tests/chaos/cmd/chaos -duration 30m -seed 7
+//	go run ./tests/chaos/cmd/chaos -duration 30m -seed 7 -store cluster
 package main
 
 import (
@@ -35,6 +35,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.DurationVar(&config.Duration, "duration", time.Minute, "how long faults are injected")
 	flags.IntVar(&config.Relays, "relays", 0, "relay processes (default 3)")
 	flags.IntVar(&config.Clients, "clients", 0, "clients (default 24)")
+	flags.Func("store", "standalone, sentinel or cluster; without it, the seed draws one", func(text string) error {
+		config.Store = chaos.Store(text)
+		return config.Store.Check()
+	})
 	verbose := flags.Bool("v", false, "tell each fault")
 	if err := flags.Parse(args); err != nil {
 		return 2

@@ -1,0 +1,270 @@
+package chaos
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"relay/tests/harness"
+	"relay/tests/redistest"
+)
+
+// cluster is three masters with a replica each, and a node that joins and
+// leaves. Replication is asynchronous and nothing is on disk, as in sentinel.
+type cluster struct {
+	redis *redistest.Cluster
+	spare *redistest.Server // stands beside the cluster, unless it has joined
+	slots map[string]int    // of channels
+}
+
+const (
+	masters           = 3
+	replicasPerMaster = 1
+)
+
+func newCluster(h *harness.Harness, s shape) *cluster {
+	c := &cluster{redis: redistest.StartCluster(h, masters, replicasPerMaster, s.redisArgs("")...), slots: make(map[string]int)}
+	for i := range s.channels {
+		c.slots[channelName(i)] = c.redis.SlotOf("relay:" + channelName(i))
+	}
+	c.spare = c.redis.AddNode()
+	c.forget(try(c.spare, "CLUSTER", "MYID"))
+	return c
+}
+
+func (c *cluster) doors() []string {
+	var addrs []string
+	for _, node := range c.redis.Nodes {
+		addrs = append(addrs, node.Addr)
+	}
+	return addrs
+}
+
+func (c *cluster) url(to func(string) string) string {
+	return translated(c.redis.URL(), c.doors(), to)
+}
+
+func (c *cluster) data() []*redistest.Server { return c.redis.Nodes }
+
+func (c *cluster) announces() string { return "SPUBLISH" }
+
+func (c *cluster) serving(channel string) *redistest.Server { return c.redis.Owner(c.slots[channel]) }
+
+func (c *cluster) faults() []faultKind {
+	return []faultKind{nodeKill, masterKill, masterStop, clusterFailover, clusterTakeover, clusterMove, clusterMoveLong, clusterJoin}
+}
+
+func (c *cluster) harm(f fault, r *run) {
+	channel := channelName(f.channel)
+	master := c.serving(channel)
+	if master == nil {
+		return
+	}
+	switch f.kind {
+	case nodeKill, masterKill:
+		if f.kind == nodeKill {
+			master = c.redis.Nodes[f.relay%(masters*(1+replicasPerMaster))]
+		}
+		master.Stop()
+		time.Sleep(f.lasts)
+		if f.kind == masterKill {
+			c.awaitOther(channel, master)
+		}
+		master.Restart()
+	case masterStop:
+		master.Signal(sigStop)
+		c.awaitOther(channel, master)
+		time.Sleep(f.lasts)
+		master.Signal(sigCont)
+	case clusterFailover:
+		// The master stops writing and hands over when the replica has all.
+		if heir := c.replicaOf(master); heir != nil {
+			defer r.watch.harmless(heir)()
+			try(heir, "CLUSTER", "FAILOVER")
+			c.awaitOther(channel, master)
+		}
+	case clusterTakeover:
+		if heir := c.replicaOf(master); heir != nil {
+			try(heir, "CLUSTER", "FAILOVER", "TAKEOVER")
+			c.awaitOther(channel, master)
+		}
+	case clusterMove:
+		c.move(c.slots[channel], master, c.otherMaster(master), 0)
+	case clusterMoveLong:
+		c.move(c.slots[channel], master, c.otherMaster(master), f.lasts)
+	case clusterJoin:
+		c.joinAndLeave(c.slots[channel], master, f.lasts)
+	}
+}
+
+// awaitOther waits until another node serves a channel, if ever one does.
+func (c *cluster) awaitOther(channel string, old *redistest.Server) {
+	_ = eventually("a failover", func() bool {
+		now := c.serving(channel)
+		return now != nil && now != old
+	})
+}
+
+// replicaOf is a replica that follows a master closely.
+func (c *cluster) replicaOf(master *redistest.Server) *redistest.Server {
+	id := try(master, "CLUSTER", "MYID")
+	for _, node := range c.redis.Nodes {
+		nodes, err := node.Text("CLUSTER", "NODES")
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(nodes) {
+			if strings.Contains(line, "myself,slave "+id) && says(node, "master_link_status:up", "INFO", "replication") {
+				return node
+			}
+		}
+	}
+	return nil
+}
+
+// otherMaster is another of the nodes that serve slots.
+func (c *cluster) otherMaster(not *redistest.Server) *redistest.Server {
+	for i := range masters {
+		if owner := c.redis.Owner(i * redistest.Slots / masters); owner != nil && owner != not {
+			return owner
+		}
+	}
+	return nil
+}
+
+// move moves a slot while the cluster works on, as redis-cli --cluster reshard
+// does. The move stays open for a while after half of its keys have gone: what
+// is asked for then stands in two places.
+func (c *cluster) move(slot int, from, to *redistest.Server, open time.Duration) {
+	if to == nil {
+		return
+	}
+	number, fromID, toID := strconv.Itoa(slot), try(from, "CLUSTER", "MYID"), try(to, "CLUSTER", "MYID")
+	if try(to, "CLUSTER", "SETSLOT", number, "IMPORTING", fromID) != "+OK" ||
+		try(from, "CLUSTER", "SETSLOT", number, "MIGRATING", toID) != "+OK" {
+		try(to, "CLUSTER", "SETSLOT", number, "STABLE")
+		return
+	}
+	c.moveKeys(number, from, to, 1)
+	time.Sleep(open)
+	if c.moveKeys(number, from, to, -1) {
+		// The target first: else, for a moment, nobody would serve it.
+		for _, node := range []*redistest.Server{to, from} {
+			try(node, "CLUSTER", "SETSLOT", number, "NODE", toID)
+		}
+	}
+	_ = eventually("the end of a move", func() bool {
+		return !slices.ContainsFunc(c.redis.Nodes, func(node *redistest.Server) bool {
+			return node != c.spare && c.ownerBy(node, slot) != to.Addr
+		})
+	})
+}
+
+// moveKeys carries so many of a slot's keys over, or all of them (-1) and
+// reports whether none is left.
+func (c *cluster) moveKeys(slot string, from, to *redistest.Server, most int) bool {
+	return eventually("keys to move", func() bool {
+		for ; most != 0; most-- {
+			// A key may be gone meanwhile, or come; then there is another round.
+			key, err := from.Text("CLUSTER", "GETKEYSINSLOT", slot, "1")
+			if err != nil || key == "" {
+				break
+			}
+			try(from, "MIGRATE", "127.0.0.1", portOf(to.Addr), key, "0", "5000")
+		}
+		return most == 0 || try(from, "CLUSTER", "COUNTKEYSINSLOT", slot) == ":0"
+	}) == nil
+}
+
+// ownerBy is the address of a slot's owner, by the word of one node.
+func (c *cluster) ownerBy(node *redistest.Server, slot int) string {
+	nodes, err := node.Text("CLUSTER", "NODES")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(nodes) {
+		if fields := strings.Fields(line); len(fields) > 8 && holds(fields[8:], slot) && !strings.Contains(fields[2], "fail") {
+			addr, _, _ := strings.Cut(fields[1], "@")
+			return addr
+		}
+	}
+	return ""
+}
+
+// holds reports whether a node's slots, as CLUSTER NODES lists them, have one.
+func holds(ranges []string, slot int) bool {
+	return slices.ContainsFunc(ranges, func(text string) bool {
+		first, last, isRange := strings.Cut(text, "-")
+		if !isRange {
+			last = first
+		}
+		a, err1 := strconv.Atoi(first)
+		b, err2 := strconv.Atoi(last)
+		return err1 == nil && err2 == nil && a <= slot && slot <= b // else a slot on the move
+	})
+}
+
+// joinAndLeave lets the spare node join, serve a slot for a while, hand it
+// back, and be forgotten.
+func (c *cluster) joinAndLeave(slot int, owner *redistest.Server, lasts time.Duration) {
+	if try(c.spare, "CLUSTER", "MEET", "127.0.0.1", portOf(owner.Addr), busPort(owner)) != "+OK" {
+		return
+	}
+	id := try(c.spare, "CLUSTER", "MYID")
+	_ = eventually("all to know of the new node", func() bool {
+		return !slices.ContainsFunc(c.redis.Nodes, func(node *redistest.Server) bool { return !says(node, id, "CLUSTER", "NODES") }) &&
+			says(c.spare, "cluster_state:ok", "CLUSTER", "INFO")
+	})
+	c.move(slot, owner, c.spare, 0)
+	time.Sleep(lasts)
+	c.move(slot, c.spare, owner, 0)
+	if c.ownerBy(c.spare, slot) == c.spare.Addr {
+		return // it keeps it; the next one to move the slot takes it away
+	}
+	c.forget(id)
+}
+
+// forget lets the spare node leave. It gets another id: the others would not
+// let this one come back for a minute.
+func (c *cluster) forget(id string) {
+	for _, node := range c.redis.Nodes {
+		if node != c.spare {
+			try(node, "CLUSTER", "FORGET", id)
+		}
+	}
+	try(c.spare, "CLUSTER", "RESET", "HARD")
+}
+
+// busPort is the port on which the other nodes reach one.
+func busPort(node *redistest.Server) string {
+	nodes, _ := node.Text("CLUSTER", "NODES")
+	for line := range strings.Lines(nodes) {
+		if strings.Contains(line, "myself") {
+			_, rest, _ := strings.Cut(strings.Fields(line)[1], "@")
+			port, _, _ := strings.Cut(rest, ",")
+			return port
+		}
+	}
+	return "0"
+}
+
+// settle waits until all nodes see the cluster whole, and each master has its
+// replica.
+func (c *cluster) settle() error {
+	return eventually("a whole cluster", func() bool {
+		following := 0
+		for _, node := range c.redis.Nodes {
+			if node == c.spare {
+				continue
+			}
+			if !says(node, "cluster_state:ok", "CLUSTER", "INFO") {
+				return false
+			}
+			if says(node, "role:slave", "INFO", "replication") && says(node, "master_link_status:up", "INFO", "replication") {
+				following++
+			}
+		}
+		return following == masters*replicasPerMaster
+	})
+}
