@@ -18,7 +18,7 @@ func (r *run) inject(ctx context.Context, deadline time.Time) {
 	var under sync.WaitGroup
 	defer under.Wait()
 	places := make(chan struct{}, maxAtOnce)
-	var storeFault sync.Mutex // one at a time
+	var storeFault sync.Mutex // one at a time; what is drawn meanwhile is left out
 	for {
 		f := p.next()
 		if time.Now().Add(f.after).After(deadline) {
@@ -29,6 +29,10 @@ func (r *run) inject(ctx context.Context, deadline time.Time) {
 			return
 		}
 		f.lasts = min(f.lasts, max(shortFault, time.Until(deadline)))
+		onStore := !slices.Contains(relayFaults, f.kind)
+		if onStore && !storeFault.TryLock() {
+			continue // a failover takes its time; relays are not spared meanwhile
+		}
 		select {
 		case places <- struct{}{}:
 		case <-ctx.Done():
@@ -38,13 +42,12 @@ func (r *run) inject(ctx context.Context, deadline time.Time) {
 		r.report.fault(f.kind)
 		under.Go(func() {
 			defer func() { <-places }()
-			if slices.Contains(relayFaults, f.kind) {
-				r.fleet.harm(f)
+			if onStore {
+				defer storeFault.Unlock()
+				r.harmStore(f)
 				return
 			}
-			storeFault.Lock()
-			defer storeFault.Unlock()
-			r.harmStore(f)
+			r.fleet.harm(f)
 		})
 	}
 }

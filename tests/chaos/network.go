@@ -5,6 +5,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"sync"
 
 	"relay/tests/faultproxy"
 	"relay/tests/harness"
@@ -22,7 +23,9 @@ import (
 type network struct {
 	harness *harness.Harness
 	links   []*faultproxy.Proxy
-	ports   map[string]string // the store's to this network's; complete before any link is used
+
+	mu    sync.Mutex
+	ports map[string]string // the store's to this network's
 }
 
 // newNetwork makes links to servers "host:port".
@@ -31,13 +34,19 @@ func newNetwork(h *harness.Harness, servers []string) *network {
 	for _, addr := range servers {
 		link := faultproxy.NewTranslating(h, addr, n.translator)
 		n.links = append(n.links, link)
+		n.mu.Lock()
 		n.ports[portOf(addr)] = portOf(link.Addr)
+		n.mu.Unlock()
 	}
 	return n
 }
 
 // to is where the relay reaches a server.
-func (n *network) to(addr string) string { return net.JoinHostPort("127.0.0.1", n.ports[portOf(addr)]) }
+func (n *network) to(addr string) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return net.JoinHostPort("127.0.0.1", n.ports[portOf(addr)])
+}
 
 // choose is what a fault strikes: as often all links as one of them.
 func (n *network) choose(draw uint64) []*faultproxy.Proxy {
@@ -99,6 +108,8 @@ func (n *network) translate(line []byte, before string) []byte {
 }
 
 func (n *network) replace(port []byte) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	if own, known := n.ports[string(port)]; known {
 		copy(port, own)
 	}
