@@ -141,8 +141,8 @@ func (g *lineage) given(id position) span {
 // history that had not ended when p was given.
 func (g *lineage) reached(offset uint64, p position, at time.Time) bool {
 	since := g.given(p).from.Add(-clockSlack)
-	for i := len(g.ids) - 1; i >= 0; i-- {
-		if id := g.ids[i]; id.offset >= offset {
+	for _, id := range slices.Backward(g.ids) {
+		if id.offset >= offset {
 			if s := g.given(id); !s.from.After(at.Add(clockSlack)) && !s.to.Before(since) {
 				return true
 			}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -32,7 +33,7 @@ func StartSentinel(tb testing.TB, args ...string) *Sentinel {
 	master := Start(tb, args...)
 	g.Servers = append(g.Servers, master)
 	for range replicas {
-		g.Servers = append(g.Servers, Start(tb, append(args[:len(args):len(args)], "--replicaof", "127.0.0.1 "+master.port())...))
+		g.Servers = append(g.Servers, Start(tb, append(slices.Clip(args), "--replicaof", "127.0.0.1 "+master.port())...))
 	}
 	for range sentinels {
 		g.Sentinels = append(g.Sentinels, g.startSentinel(master))
