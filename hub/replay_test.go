@@ -230,6 +230,61 @@ func TestLaggingTopicResetsNobodyElse(t *testing.T) {
 	})
 }
 
+// While a failover goes on, a replay can read from the old master what the new
+// one never had. What the topic then hears from the new one has the next
+// number and does not follow; the client must not be taken across silently.
+func TestReplayFromAnOldMaster(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		heard string // where the topic stands when the replay has read
+	}{{"the replay is ahead of the topic", "later"}, {"the topic is ahead of the replay", "meanwhile"}} {
+		t.Run(c.name, func(t *testing.T) {
+			withFaults(t, func(t *testing.T, h *hub.Hub, b *faultyBus) {
+				alice, bob := connect(t, h, everything), connect(t, h, everything)
+				alice.subscribe("a")
+				want(t, alice, "subscribed a @0")
+				ids := published(t, b, 1, 2)
+				want(t, alice, "event a 1", "event a 2")
+				past := func(data string, offset uint64, id, previous event.Position) bus.Delivery {
+					id.Offset = offset
+					return bus.Delivery{Event: &event.Event{Channel: "a", Name: "n", Data: []byte(data), ID: id}, Previous: previous.Tag}
+				}
+				one, two := position(t, ids[0]), position(t, ids[1])
+				kept, lost := past("2", 2, two, one), past("99", 3, event.Position{Time: two.Time, Tag: event.NewTag()}, two)
+				b.set(func() {
+					b.resumeGap = time.Second
+					b.answer = func(bus.From) *bus.Page {
+						b.set(func() { b.answer = nil })
+						return &bus.Page{Recovered: true, Head: lost.Event.ID, Oldest: one, Events: []bus.Delivery{kept, lost}}
+					}
+				})
+				bob.subscribeSince("a", ids[0])
+				told := []string{"subscribed recovered a @1", "event a 2", "event a 99"}
+				if c.heard == "later" {
+					time.Sleep(time.Minute)
+					want(t, bob, told...)
+					told = nil
+				}
+				published(t, b, 3, 4)
+				time.Sleep(time.Minute)
+				want(t, bob, append(told, "reset a unknown @4")...)
+				published(t, b, 5, 5)
+				want(t, alice, "event a 3", "event a 4", "event a 5")
+				want(t, bob, "event a 5")
+			})
+		})
+	}
+}
+
+func position(t *testing.T, id string) event.Position {
+	t.Helper()
+	p, err := event.ParsePosition(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 // A cursor names every channel that the client has a place in, told or not.
 func TestCursorKeepsPlacesThatAreNotToldYet(t *testing.T) {
 	withFaults(t, func(t *testing.T, h *hub.Hub, b *faultyBus) {

@@ -34,7 +34,10 @@ type faultyBus struct {
 	resumeLag time.Duration // how long it takes until history is read
 	resumeGap time.Duration // how long the answer takes
 	resumes   int
-	deaf      bool // nobody hears what is published without history
+	// answer may answer in the authority's place, as a master does that does
+	// not know yet that another has taken over; nil, or a nil page: it does not.
+	answer func(bus.From) *bus.Page
+	deaf   bool // nobody hears what is published without history
 }
 
 var _ bus.Bus = (*faultyBus)(nil)
@@ -77,12 +80,18 @@ func (f *faultyBus) Dropped(reason event.Reason) { f.hub.Dropped(reason) }
 
 func (f *faultyBus) Resume(ctx context.Context, channel string, from bus.From, limit int) (bus.Page, error) {
 	f.mu.Lock()
-	err, lag, gap := f.resumeErr, f.resumeLag, f.resumeGap
+	err, lag, gap, answer := f.resumeErr, f.resumeLag, f.resumeGap, f.answer
 	f.resumes++
 	f.mu.Unlock()
 	time.Sleep(lag)
 	if err != nil {
 		return bus.Page{}, err
+	}
+	if answer != nil {
+		if page := answer(from); page != nil {
+			time.Sleep(gap)
+			return *page, nil
+		}
 	}
 	page, err := f.Bus.Resume(ctx, channel, from, limit)
 	time.Sleep(gap)
