@@ -42,19 +42,26 @@ func (c *clock) earliest(ms int64) (first time.Time) {
 	return first
 }
 
-// furthest is the greatest time that the clock showed between two moments.
-func (c *clock) furthest(from, to time.Time) (most time.Time) {
+// rise is how far the clock went forward at most between two moments, after
+// the lowest time that it showed till then. What was to expire in less may
+// have expired: when it was written, the clock may have stood lowest.
+func (c *clock) rise(from, to time.Time) (most time.Duration) {
+	var lowest time.Time
 	c.each(func(in span, ahead time.Duration) {
 		if !in.overlaps(from, to) {
 			return
 		}
-		last := in.to
+		first, last := in.from, in.to
+		if first.Before(from) {
+			first = from
+		}
 		if to.Before(last) {
 			last = to
 		}
-		if shown := last.Add(ahead); shown.After(most) {
-			most = shown
+		if shown := first.Add(ahead); lowest.IsZero() || shown.Before(lowest) {
+			lowest = shown
 		}
+		most = max(most, last.Add(ahead).Sub(lowest))
 	})
 	return most
 }

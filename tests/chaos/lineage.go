@@ -165,10 +165,10 @@ func (g *lineage) deleted(id position, until time.Time) bool {
 	})
 }
 
-// aged reports whether the store's clock went on by so much since an id was
-// given and until a moment.
-func (g *lineage) aged(id position, until time.Time, by time.Duration) bool {
-	return g.truth.clock.furthest(g.given(id).from, until).Sub(time.UnixMilli(id.ms)) >= by-time.Second
+// aged reports whether what was written when an id was given, to be kept for a
+// while, may have expired until a moment.
+func (g *lineage) aged(id position, until time.Time, kept time.Duration) bool {
+	return g.truth.clock.rise(g.given(id).from, until) >= kept-time.Second
 }
 
 // What relays keep, as they are configured here: by default.

@@ -244,6 +244,8 @@ func TestOracleKnowsExclusion(t *testing.T) {
 		{"me", "", "sub:a1 a2 a3 a5", "excluded from"},
 		{"next", "me", "sub:a1 a3 a4 a5", "excluded from"},
 		{"me", "", "sub:a1 a5", "gap"},
+		{"me", "", "sub:a1 end rec:a2 a3 end rec:a4 a5", ""}, // a cursor moves past them
+		{"other", "", "sub:a1 end rec:a2 a3 a4 a5", "recovered at another position"},
 	} {
 		truth := published(five)
 		truth.channels[room].excluded = map[int]string{2: "me", 4: "me"}
@@ -305,6 +307,11 @@ func TestOracleKnowsTheClock(t *testing.T) {
 	expect(t, judge(stepped(-time.Hour), []*log{read(t, behind)}), "reset without a cause")
 	expect(t, judge(stepped(time.Hour), []*log{read(t, behind)}), "")
 	expect(t, judge(stepped(time.Hour), []*log{read(t, "sub:a5 end new:a5 reset:trimmed:a5")}), "reset without a cause")
+	// Written while the clock was behind, and to be kept for ten minutes since.
+	back := stepped(-time.Hour)
+	moment := dawn.Add(2 * time.Second)
+	back.clock.steps = append(back.clock.steps, step{span{moment, moment}, 0})
+	expect(t, judge(back, []*log{read(t, behind)}), "")
 	for ahead, want := range map[time.Duration]string{time.Hour: "reset without a cause", 25 * time.Hour: ""} {
 		truth := published("a2 a3 a4 b1")
 		moment := dawn.Add(time.Second)

@@ -51,7 +51,7 @@ const (
 	retryPause     = 200 * time.Millisecond // at most
 	passingOdds    = 8
 	passingTries   = 3 // such an event is not worth more
-	excludeOdds    = 8
+	excludeOdds    = 3 // many, since most are of clients that listen elsewhere
 	deleteOdds     = 150
 	// lateDelete is how long a request that was not answered can take to be
 	// carried out: a relay that was stopped goes on with it.

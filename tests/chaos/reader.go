@@ -20,6 +20,7 @@ type reader struct {
 	from   position // where the client stood before it
 	// names of its connection: its own, and the one that it goes on from.
 	names [2]string
+	had   map[string]struct{} // all names that its connections ever had
 
 	// Of its connection: events without history, and when the newest event
 	// that it was told was made.
@@ -46,6 +47,7 @@ func (r *reader) judge(notes []note) {
 			clear(r.passed)
 		case noteWelcomed:
 			r.names[0] = n.identity
+			r.had[n.identity] = struct{}{}
 		case noteSubscribed:
 			r.subscribed(n)
 		case noteEvent:
@@ -69,7 +71,7 @@ func (r *reader) subscribed(n note) {
 		r.violate("subscribed with recovered false was followed by another subscribed", "a reset", n.String())
 	case n.recovered == nil:
 		r.violate("a client that had a position was subscribed afresh", fmt.Sprintf("recovered at %v, or a reset", r.last), n.String())
-	case *n.recovered && n.id != r.last:
+	case *n.recovered && !r.passedOver(r.last, n.id):
 		r.violate("recovered at another position than the client's", r.last.String(), n.id.String())
 	case !*n.recovered:
 		r.jumped, r.from = true, r.last
@@ -113,9 +115,24 @@ func (r *reader) excludedFrom(number int) bool {
 	return some && (name == r.names[0] || name == r.names[1])
 }
 
+// passedOver reports whether a client that was told last may stand at an id: a
+// cursor moves past events that its connection is excluded from.
+func (r *reader) passedOver(last, id position) bool {
+	for id.offset > last.offset {
+		if _, had := r.had[r.channel.excluded[r.numbers[id]]]; !had {
+			return false
+		}
+		previous, known := r.previous(id)
+		if !known {
+			return id.offset == last.offset+1
+		}
+		id = previous
+	}
+	return id == last
+}
+
 // withoutExcluded is the first id after last on the way to id, if all between
-// them are events that this connection is excluded from; else it is not the
-// one after last.
+// them are events that this connection is excluded from; else another.
 func (r *reader) withoutExcluded(id, last position) position {
 	for id.offset > last.offset+1 {
 		if previous, known := r.previous(id); known {
@@ -156,8 +173,7 @@ func (r *reader) passing(n note) {
 
 // keyLost reports whether a repeated request may have published twice.
 func (r *reader) keyLost(p passing, until time.Time) bool {
-	return p.tries > 1 && (r.truth.lostBetween(r.name, p.made, until) ||
-		r.truth.clock.furthest(p.made, until).Sub(p.made) > keyTTL-time.Second)
+	return p.tries > 1 && (r.truth.lostBetween(r.name, p.made, until) || r.truth.clock.rise(p.made, until) >= keyTTL-time.Second)
 }
 
 // known checks that the event is one that was published, under its own id.
