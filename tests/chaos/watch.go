@@ -25,13 +25,17 @@ type watch struct {
 
 	mu      sync.Mutex
 	servers map[*redistest.Server]*watched
-	suspect map[string]time.Time // by channel: since when there is a new master
+	suspect map[string]suspicion // by channel
 	excused map[*redistest.Server]bool
 }
 
+// suspicion is a new master's, who was not yet one when it was last looked at.
+type suspicion struct{ since, noticed time.Time }
+
 // watched is what a server said last.
 type watched struct {
-	at     time.Time
+	at     time.Time // when it was asked
+	sure   time.Time // until when it is known to have had no other reign
 	reign  string // empty of a replica; else it names the server's being master
 	serves map[string]bool
 }
@@ -40,7 +44,7 @@ const watchPause = 200 * time.Millisecond
 
 func newWatch(r *run) *watch {
 	w := &watch{of: r, channels: r.channels, servers: make(map[*redistest.Server]*watched),
-		suspect: make(map[string]time.Time), excused: make(map[*redistest.Server]bool)}
+		suspect: make(map[string]suspicion), excused: make(map[*redistest.Server]bool)}
 	for _, s := range r.store.data() {
 		seen, ok := w.ask(s)
 		if !ok {
@@ -67,8 +71,8 @@ func (w *watch) run(ctx context.Context) {
 	eyes.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for channel, since := range w.suspect {
-		w.of.truth.lost(channel, since)
+	for channel, doubt := range w.suspect {
+		w.of.truth.lost(channel, doubt.since)
 	}
 }
 
@@ -93,7 +97,8 @@ func (w *watch) harmless(s *redistest.Server) func() {
 
 // ask reports false of a server that does not answer.
 func (w *watch) ask(s *redistest.Server) (*watched, bool) {
-	seen := &watched{at: time.Now(), serves: make(map[string]bool)}
+	now := time.Now()
+	seen := &watched{at: now, sure: now, serves: make(map[string]bool)}
 	info, err := s.Text("INFO")
 	if err != nil || !strings.Contains(info, "role:") {
 		return nil, false
@@ -148,28 +153,40 @@ func (w *watch) note(s *redistest.Server, now *watched) {
 	if len(now.serves) == 0 && now.reign != "" {
 		// A master without slots reigns over nothing yet. When it gets some, it
 		// must be known whether it has just been made one.
-		now.reign, now.at = before.reign, before.at
+		now.reign, now.sure = before.reign, before.sure
 	}
 	w.servers[s] = now
 	if now.reign != "" && now.reign != before.reign && !w.excused[s] {
-		for _, channel := range w.channels {
-			if since, already := w.suspect[channel]; now.serves[channel] && (!already || before.at.Before(since)) {
-				w.suspect[channel] = before.at
+		for channel := range now.serves {
+			doubt, already := w.suspect[channel]
+			if !already || before.sure.Before(doubt.since) {
+				doubt.since = before.sure
 			}
+			doubt.noticed = time.Now()
+			w.suspect[channel] = doubt
 		}
 	}
-	for channel, since := range w.suspect {
-		masters := 0
-		for _, other := range w.servers {
-			if other.serves[channel] {
-				masters++
-			}
-		}
-		if masters == 1 {
-			w.of.truth.lost(channel, since)
+	for channel, doubt := range w.suspect {
+		if w.oneMaster(channel, doubt.noticed) {
+			w.of.truth.lost(channel, doubt.since)
 			delete(w.suspect, channel)
 		}
 	}
+}
+
+// oneMaster reports whether all have been looked at since a moment, and one
+// serves a channel. One that is silent may serve what it was given just before.
+func (w *watch) oneMaster(channel string, since time.Time) bool {
+	masters := 0
+	for _, s := range w.servers {
+		if s.at.Before(since) {
+			return false
+		}
+		if s.serves[channel] {
+			masters++
+		}
+	}
+	return masters == 1
 }
 
 // newestEntries answers the newest entries of a stream, a line each.
