@@ -47,6 +47,8 @@ func (c *cluster) url(to func(string) string) string {
 
 func (c *cluster) data() []*redistest.Server { return c.redis.Nodes }
 
+func (c *cluster) shards() map[string]int { return c.slots }
+
 func (c *cluster) announces() string { return "SPUBLISH" }
 
 func (c *cluster) serving(channel string) *redistest.Server { return c.redis.Owner(c.slots[channel]) }

@@ -41,6 +41,8 @@ func translated(url string, addrs []string, to func(string) string) string {
 
 func (s *sentinel) data() []*redistest.Server { return s.group.Servers }
 
+func (s *sentinel) shards() map[string]int { return nil }
+
 func (s *sentinel) announces() string { return "PUBLISH" }
 
 // serving is the master, by the word of a sentinel.

@@ -27,6 +27,8 @@ func (s *standalone) data() []*redistest.Server { return []*redistest.Server{s.s
 
 func (s *standalone) serving(string) *redistest.Server { return s.server }
 
+func (s *standalone) shards() map[string]int { return nil }
+
 func (s *standalone) announces() string { return "PUBLISH" }
 
 func (s *standalone) faults() []faultKind { return []faultKind{storeRestart, storeClock} }

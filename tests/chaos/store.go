@@ -20,6 +20,8 @@ type store interface {
 	// takes a channel's events now; nil if nobody knows.
 	data() []*redistest.Server
 	serving(channel string) *redistest.Server
+	// shards is the slot of each channel; nil if one master serves all.
+	shards() map[string]int
 	// announces is the command that announces an event.
 	announces() string
 	// faults are the kinds it knows beside those that any server knows.

@@ -36,7 +36,7 @@ type suspicion struct{ since, noticed time.Time }
 type watched struct {
 	at     time.Time // when it was asked
 	sure   time.Time // until when it is known to have had no other reign
-	reign  string // empty of a replica; else it names the server's being master
+	reign  string    // empty of a replica; else it names the server's being master
 	serves map[string]bool
 }
 
@@ -111,7 +111,7 @@ func (w *watch) ask(s *redistest.Server) (*watched, bool) {
 		value, _, _ := strings.Cut(rest, "\r\n")
 		seen.reign += value + " "
 	}
-	slots := w.slots()
+	slots := w.of.store.shards()
 	if slots == nil {
 		for _, channel := range w.channels {
 			seen.serves[channel] = true
@@ -134,17 +134,10 @@ func (w *watch) ask(s *redistest.Server) (*watched, bool) {
 	return seen, true
 }
 
-func (w *watch) slots() map[string]int {
-	if c, ok := w.of.store.(*cluster); ok {
-		return c.slots
-	}
-	return nil
-}
-
 // note holds what a server says against what it said before. A master that
 // gets a slot from another is not a new master; nothing is lost by that.
 func (w *watch) note(s *redistest.Server, now *watched) {
-	if _, single := w.of.store.(*standalone); single {
+	if len(w.of.store.data()) == 1 {
 		return // whoever restarts it knows what is lost
 	}
 	w.mu.Lock()
