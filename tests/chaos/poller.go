@@ -46,11 +46,13 @@ func (p *poller) attend(ctx context.Context, base string, c *client) error {
 		return err
 	}
 	c.count(func(s *clientStats) { s.connections++ })
+	// An error about one channel takes nothing back of what is said of others.
+	var failed error
 	for _, text := range answer.Frames {
 		if _, err := c.take(text); err != nil {
-			return err
+			failed = err
 		}
 	}
 	p.cursor = answer.Cursor
-	return nil
+	return failed
 }
