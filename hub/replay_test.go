@@ -230,6 +230,39 @@ func TestLaggingTopicResetsNobodyElse(t *testing.T) {
 	})
 }
 
+// A replay can bring a client past events that its relay has not heard yet.
+// What history does not keep and is heard before them came before them.
+func TestTransientIsNotToldAfterLaterEvents(t *testing.T) {
+	withFaults(t, func(t *testing.T, h *hub.Hub, b *faultyBus) {
+		alice, bob := connect(t, h, everything), connect(t, h, everything)
+		alice.subscribe("a")
+		want(t, alice, "subscribed a @0")
+		var late []bus.Delivery
+		b.set(func() {
+			b.hear = func(d bus.Delivery) []bus.Delivery {
+				late = append(late, d)
+				return nil
+			}
+		})
+		quick := bustest.Number("a", 99)
+		quick.Transient = true
+		first := published(t, b, 1, 1)[0]
+		bustest.Publish(t, b, quick)
+		published(t, b, 2, 2)
+		bob.subscribeSince("a", first)
+		want(t, bob, "subscribed recovered a @1", "event a 2")
+		b.set(func() { b.hear = nil })
+		for _, d := range late {
+			b.hub.Deliver(d)
+		}
+		want(t, alice, "event a 1", "event a 99", "event a 2")
+		want(t, bob)
+		quick.Data = []byte("100")
+		bustest.Publish(t, b, quick)
+		want(t, bob, "event a 100")
+	})
+}
+
 // While a failover goes on, a replay can read from the old master what the new
 // one never had. What the topic then hears from the new one has the next
 // number and does not follow; the client must not be taken across silently.
