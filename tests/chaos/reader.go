@@ -166,7 +166,7 @@ func (r *reader) passing(n note) {
 		r.violate("an event without history twice", "once", n.String())
 	}
 	r.passed[n.number] = struct{}{}
-	if !p.acked.IsZero() && p.acked.Before(r.newestWas) {
+	if !p.acked.IsZero() && p.acked.Before(r.newestWas) && !r.keyLost(p, n.at) {
 		r.violate("an event without history out of its place", "before what was made after it was taken", n.String())
 	}
 }
