@@ -2,8 +2,10 @@ package faultproxy_test
 
 import (
 	"bufio"
+	"bytes"
 	"io"
 	"net"
+	"strconv"
 	"testing"
 	"time"
 
@@ -113,10 +115,19 @@ func TestCut(t *testing.T) {
 	old.hear(t, "a")
 	p.Freeze(faultproxy.Both)
 	p.Cut()
-	for _, c := range []client{old, dial(t, p.Addr)} {
+	lives := func(c net.Conn) bool {
 		_ = c.SetReadDeadline(time.Now().Add(time.Minute))
-		if _, err := c.lines.ReadByte(); err == nil {
-			t.Error("a connection through a cut network lives")
+		_, err := c.Read(make([]byte, 1))
+		return err == nil
+	}
+	if lives(old) {
+		t.Error("a connection through a cut network lives")
+	}
+	// A new one is reset at once, which can be before it is made.
+	if c, err := net.Dial("tcp", p.Addr); err == nil {
+		defer c.Close()
+		if lives(c) {
+			t.Error("a new connection through a cut network lives")
 		}
 	}
 	p.Heal()
@@ -157,4 +168,22 @@ func TestRetarget(t *testing.T) {
 	_ = conn.Close()
 	old.say(t, "b")
 	old.hear(t, "b")
+}
+
+// TestTranslates: each connection has a translator of its own, for what flows
+// to the client.
+func TestTranslates(t *testing.T) {
+	p := faultproxy.NewTranslating(t, echo(t), func() func([]byte) []byte {
+		seen := 0
+		return func(b []byte) []byte {
+			seen += len(b)
+			return append(bytes.ToUpper(b), strconv.Itoa(seen)+"\n"...)
+		}
+	})
+	for range 2 {
+		c := dial(t, p.Addr)
+		c.say(t, "a")
+		c.hear(t, "A")
+		c.hear(t, "2")
+	}
 }
