@@ -1,0 +1,55 @@
+package socket
+
+import (
+	"net"
+	"sync"
+	"time"
+)
+
+// Loop serves the sockets of a program.
+type Loop struct {
+	// Fixed after NewLoop.
+	wheel   *wheel
+	pollers pollers
+	stop    chan struct{}
+	tasks   sync.WaitGroup
+
+	sockets sync.WaitGroup // those that have not ended
+}
+
+// NewLoop makes a loop that pings every client once in an interval. The error
+// is the system's: it has no descriptors left.
+func NewLoop(interval time.Duration) (*Loop, error) {
+	l := &Loop{wheel: &wheel{tick: interval / spokes}, stop: make(chan struct{})}
+	if err := l.pollers.open(&l.tasks); err != nil {
+		return nil, err
+	}
+	l.tasks.Go(func() { l.wheel.run(l.stop) })
+	return l, nil
+}
+
+// Close ends all sockets and the goroutines of the loop. No socket may be
+// taken any more.
+func (l *Loop) Close() {
+	close(l.stop)
+	for _, s := range l.wheel.all() {
+		s.Abort(Finished)
+	}
+	l.sockets.Wait()
+	l.pollers.close()
+	l.tasks.Wait()
+}
+
+// Take takes a connection over; conn must not be used any more. Before Start
+// nothing is read from it, and what is sent waits, so that a door's first words
+// leave in one piece. On an error it has been closed.
+func (l *Loop) Take(conn net.Conn, options *Options, owner Owner) (*Socket, error) {
+	s := &Socket{loop: l, owner: owner, options: options, moved: true}
+	s.queue = newQueue(options.Limit, s.judge)
+	if err := l.attach(s, conn); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	l.sockets.Add(1)
+	return s, nil
+}
