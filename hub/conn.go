@@ -323,11 +323,7 @@ func (c *Conn) send(f *Frame, body []byte) bool {
 	if body == nil {
 		return true
 	}
-	if !c.sink.Send(c.headFor(f), body) {
-		c.close(event.ReasonSlow, "the client reads more slowly than events come; it can resume")
-		return false
-	}
-	return true
+	return c.hand(c.headFor(f), body)
 }
 
 // headFor returns what stands before a frame that moves the cursor, or nil;

@@ -284,13 +284,13 @@ func (exact) Encode(f *hub.Frame) []byte {
 	case f.Type == hub.FrameLive:
 		return nil
 	case f.Event != nil && f.ID.IsZero():
-		return append([]byte("transient "), f.Event.Data...)
+		return fmt.Appendf(nil, "transient %s\n", f.Event.Data)
 	case f.Event != nil || f.Type == hub.FrameReset || f.Type == hub.FrameSubscribed:
 		text := fmt.Sprint(f.Type, " ", f.ID, " ", f.Reason)
 		if f.Recovered != nil {
 			text += fmt.Sprint(*f.Recovered)
 		}
-		return []byte(text)
+		return []byte(text + "\n")
 	}
-	return []byte(f.Type)
+	return []byte(f.Type + "\n")
 }

@@ -38,7 +38,9 @@ func (c *client) Send(_, body []byte) bool {
 		return false
 	}
 	c.room--
-	c.frames = append(c.frames, string(body))
+	for line := range strings.Lines(string(body)) {
+		c.frames = append(c.frames, strings.TrimSuffix(line, "\n"))
+	}
 	return true
 }
 
@@ -53,7 +55,7 @@ func (c *client) Close(reason event.Reason, _ string, last []byte) {
 	defer c.mu.Unlock()
 	c.reason = reason
 	if last != nil {
-		c.frames = append(c.frames, string(last))
+		c.frames = append(c.frames, strings.TrimSuffix(string(last), "\n"))
 	}
 }
 
@@ -72,10 +74,12 @@ func (c *client) closedFor() event.Reason {
 	return c.reason
 }
 
-// plain is a format that a test can read.
+// plain is a format that a test can read, a line a frame.
 type plain struct{}
 
 func (plain) Transport() string { return "test" }
+
+func (plain) Joins() bool { return true }
 
 func (plain) HasCursor() bool { return false }
 
@@ -99,7 +103,7 @@ func (plain) Encode(f *hub.Frame) []byte {
 	} else if !f.ID.IsZero() {
 		parts = append(parts, fmt.Sprintf("@%d", f.ID.Offset))
 	}
-	return []byte(strings.Join(parts, " "))
+	return []byte(strings.Join(parts, " ") + "\n")
 }
 
 func connect(t *testing.T, h *hub.Hub, g auth.Grant) *client {
@@ -254,6 +258,7 @@ func TestSlowClientCostsItselfOnly(t *testing.T) {
 		cathy.mu.Unlock()
 		for n := range 5 {
 			bustest.Publish(t, b, bustest.Number("a", n))
+			synctest.Wait() // else they would come in one piece
 		}
 		want(t, cathy, "event a 0", "event a 1", "goodbye too_slow")
 		want(t, bob, "event a 0", "event a 1", "event a 2", "event a 3", "event a 4")
@@ -353,6 +358,8 @@ func TestFull(t *testing.T) {
 
 // withCursor is a format whose frames carry the client's cursor.
 type withCursor struct{ plain }
+
+func (withCursor) Joins() bool { return false }
 
 func (withCursor) HasCursor() bool { return true }
 

@@ -17,9 +17,12 @@ type Metrics interface {
 	Channels(delta int)
 	// Received counts an event heard from the bus.
 	Received()
-	// Delivered counts one event handed to n connections, bytes in all. age
-	// is the time since its publishing, or negative if the event does not say.
-	Delivered(n, bytes int, age time.Duration)
+	// Delivered counts events handed to connections, bytes in all: one event for
+	// a thousand connections counts a thousand.
+	Delivered(events, bytes int)
+	// Delay is the time from an event's publishing until all its connections
+	// had been handed it.
+	Delay(time.Duration)
 	// Dropped counts something that was heard and not delivered.
 	Dropped(reason event.Reason)
 	// Resumed counts a read of history that aligned a channel, by its outcome.
@@ -45,7 +48,10 @@ func (NoMetrics) Channels(int) {}
 func (NoMetrics) Received() {}
 
 // Delivered implements Metrics.
-func (NoMetrics) Delivered(int, int, time.Duration) {}
+func (NoMetrics) Delivered(int, int) {}
+
+// Delay implements Metrics.
+func (NoMetrics) Delay(time.Duration) {}
 
 // Dropped implements Metrics.
 func (NoMetrics) Dropped(event.Reason) {}

@@ -39,6 +39,7 @@ type replays struct {
 
 // enter lets a subscription in, where its since says.
 func (t *topic) enter(s *subscription) {
+	t.flush()
 	switch {
 	case s.since.kind == sinceNow:
 		t.admit(s, s.conn.begin(s, t.last, nil, ""))

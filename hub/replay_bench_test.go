@@ -139,4 +139,6 @@ func (c *counter) Close(event.Reason, string, []byte) {}
 // counting is a format that writes no more than a frame's type.
 type counting struct{ plain }
 
+func (counting) Joins() bool { return false }
+
 func (counting) Encode(f *hub.Frame) []byte { return []byte(f.Type) }

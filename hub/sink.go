@@ -38,6 +38,9 @@ type Format interface {
 	// Cursor returns what is to stand before a frame that moves the client's
 	// cursor, or nil on a wire without one. cursor is only valid during the call.
 	Cursor(cursor []byte) []byte
+	// Joins reports whether frames of this wire, with what stands before them,
+	// may follow each other in one body.
+	Joins() bool
 	// HasCursor reports whether Cursor is of use; without it the hub saves itself the work.
 	HasCursor() bool
 }

@@ -231,36 +231,3 @@ func (c *Conn) restart(s *subscription, at event.Position, cause event.ResetCaus
 	c.say(&Frame{Type: FrameReset, Channel: s.channel, ID: at, Reason: string(cause)})
 	return s.state == subReplaying
 }
-
-// delivery is what became of an event that was to be delivered.
-type delivery uint8
-
-const (
-	passedOver delivery = iota
-	delivered
-	// hasStrayed: the subscription stands in another history than its topic.
-	hasStrayed
-)
-
-// deliver hands over an event, encoded as body, that comes after where the
-// topic stood.
-func (c *Conn) deliver(s *subscription, stood event.Position, f *Frame, body []byte) delivery {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case s.state != subLive:
-		return passedOver
-	case s.position == stood:
-	case s.position.Offset > stood.Offset && (s.position.Offset != f.ID.Offset || s.position == f.ID):
-		return passedOver // a replay was ahead of the topic
-	default:
-		return hasStrayed
-	}
-	if !f.ID.IsZero() {
-		s.position = f.ID // before send, which writes the cursor
-	}
-	if c.isExcluded(f.Event) || !c.send(f, body) {
-		return passedOver
-	}
-	return delivered
-}

@@ -37,6 +37,10 @@ type topic struct {
 	ahead  uint64
 	recent recentTags
 
+	// pending are applied and will be handed over before the round is over.
+	pending      []step
+	pendingBytes int
+
 	subs    subscriptions // live
 	waiting subscriptions // joining
 	replays replays       // told the past before they are live
@@ -186,6 +190,7 @@ func (t *topic) aligned(attempt int, page *bus.Page, err error) {
 	}
 	t.failures = 0
 	t.apply(page)
+	t.flush()
 	if page.More {
 		t.align()
 		return
@@ -249,6 +254,7 @@ func (t *topic) stand(page *bus.Page) {
 func (t *topic) reset(page *bus.Page) {
 	t.worker.hub.options.Log.Warn("events were lost: clients are told to refetch",
 		"channel", t.name, "cause", page.Reset, "last", t.last.String(), "head", page.Head.String())
+	t.flush()
 	before := t.last
 	t.stand(page)
 	t.overtook = true
@@ -347,30 +353,51 @@ func (t *topic) advance(d bus.Delivery) {
 	t.fanOut(stood, d.Event)
 }
 
-// fanOut hands an event to every live subscription that stands where the topic
-// stood.
+// fanOut has an event handed to every live subscription that stands where the
+// topic stood, together with those that follow it in this round of the worker.
 func (t *topic) fanOut(stood event.Position, e *event.Event) {
-	f := &Frame{Type: FrameEvent, Channel: t.name, ID: e.ID, Event: e}
-	var bodies encoded
-	count, bytes := 0, 0
+	t.pending = append(t.pending, step{stood, e})
+	if t.pendingBytes += len(e.Data) + deliveryOverhead; t.pendingBytes > maxBurstBytes {
+		t.flush()
+	} else if len(t.pending) == 1 {
+		t.worker.dirty = append(t.worker.dirty, t)
+	}
+}
+
+// flush hands over what is pending. Whatever looks at subscriptions or at
+// their positions comes after it.
+func (t *topic) flush() {
+	if len(t.pending) == 0 {
+		return
+	}
+	b := &t.worker.burst
+	b.set(t.name, t.pending)
+	clear(t.pending)
+	t.pending, t.pendingBytes = t.pending[:0], 0
+	if cap(t.pending) > maxSparePending {
+		t.pending = nil
+	}
+	events, bytes := 0, 0
 	var strayed []*subscription
 	for _, s := range t.subs.list {
-		body := bodies.of(s.conn.format, f)
-		switch s.conn.deliver(s, stood, f, body) {
-		case delivered:
-			count++
-			bytes += len(body)
-		case hasStrayed:
+		n, size, here := s.conn.deliver(s, b)
+		events += n
+		bytes += size
+		if !here {
 			strayed = append(strayed, s)
 		}
 	}
-	t.replayAgain(strayed)
-	age := time.Duration(-1)
-	if !e.ID.IsZero() {
-		age = max(0, time.Since(time.UnixMilli(e.ID.Time)))
+	if events > 0 {
+		t.worker.hub.options.Metrics.Delivered(events, bytes)
+		b.observe(t.worker.hub.options.Metrics)
 	}
-	t.worker.hub.options.Metrics.Delivered(count, bytes, age)
+	b.reset()
+	t.replayAgain(strayed)
 }
+
+// maxSparePending is how much room for pending events a topic keeps: an idle
+// one shall cost nothing, and a busy one not allocate for each event.
+const maxSparePending = 8
 
 // encoded holds one frame's bytes in each format that was asked for.
 type encoded []encodedAs
@@ -394,17 +421,15 @@ func (e *encoded) of(format Format, f *Frame) []byte {
 
 // recentTags remembers the last events applied, so that one heard twice is
 // known for what it is without asking history.
-type recentTags struct {
-	ring *[64]event.Position
-}
+type recentTags struct{ ring *[32]event.Tag }
 
 func (r *recentTags) add(p event.Position) {
 	if r.ring == nil {
-		r.ring = new([64]event.Position)
+		r.ring = new([32]event.Tag)
 	}
-	r.ring[p.Offset%uint64(len(r.ring))] = p
+	r.ring[p.Offset%uint64(len(r.ring))] = p.Tag
 }
 
 func (r *recentTags) has(p event.Position) bool {
-	return r.ring != nil && r.ring[p.Offset%uint64(len(r.ring))] == p
+	return r.ring != nil && r.ring[p.Offset%uint64(len(r.ring))] == p.Tag
 }

@@ -32,6 +32,8 @@ type worker struct {
 	joining  map[*topic]bool // topics with subscriptions that wait to join
 	idle     map[*topic]bool // topics without subscriptions
 	audits   audits
+	dirty    []*topic // with events pending
+	burst    burst
 	spare    []task // the inbox before this one, to be used again
 	attempts int    // reads of history begun
 }
@@ -138,6 +140,7 @@ func (w *worker) run() {
 		for i := range tasks {
 			w.do(&tasks[i])
 		}
+		w.flush()
 		for channel := range overflowed {
 			if t := w.topics[channel]; t != nil {
 				t.mend()
@@ -197,6 +200,9 @@ func (w *worker) do(t *task) {
 			return
 		}
 	}
+	if t.kind != taskDeliver {
+		tp.flush()
+	}
 	switch t.kind {
 	case taskDeliver:
 		tp.hear(t.delivery)
@@ -226,6 +232,15 @@ func (w *worker) do(t *task) {
 	case taskCount:
 		t.count <- len(tp.subs.list)
 	}
+}
+
+// flush ends a round: what its events have left pending is handed over.
+func (w *worker) flush() {
+	for i, t := range w.dirty {
+		t.flush()
+		w.dirty[i] = nil
+	}
+	w.dirty = w.dirty[:0]
 }
 
 // open makes a topic and asks the bus for its channel.

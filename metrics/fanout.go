@@ -31,7 +31,7 @@ func newFanout(factory promauto.Factory) fanout {
 		}),
 		bytes: factory.NewCounter(prometheus.CounterOpts{
 			Name: "relay_delivered_bytes_total",
-			Help: "Bytes of the events handed to connections, before the framing and compression of the wire.",
+			Help: "Bytes of the events handed to connections, framed and compressed as on their wire.",
 		}),
 		delivery: factory.NewHistogram(histogram(
 			"relay_delivery_seconds",
@@ -54,19 +54,16 @@ func newFanout(factory promauto.Factory) fanout {
 // Received implements hub.Metrics.
 func (m *Metrics) Received() { m.fanout.received.Inc() }
 
-// Delivered implements hub.Metrics. The time is observed once for the event
-// and not once for each connection: a fan-out to ten thousand clients must not
-// cost ten thousand observations, and the clients of one fan-out share its fate.
-func (m *Metrics) Delivered(n, bytes int, age time.Duration) {
-	if n == 0 {
-		return
-	}
-	m.fanout.delivered.Add(float64(n))
+// Delivered implements hub.Metrics.
+func (m *Metrics) Delivered(events, bytes int) {
+	m.fanout.delivered.Add(float64(events))
 	m.fanout.bytes.Add(float64(bytes))
-	if age >= 0 {
-		m.fanout.delivery.Observe(age.Seconds())
-	}
 }
+
+// Delay implements hub.Metrics. It is observed once for an event and not once
+// for each connection: a fan-out to ten thousand clients must not cost ten
+// thousand observations, and the clients of one fan-out share its fate.
+func (m *Metrics) Delay(d time.Duration) { m.fanout.delivery.Observe(d.Seconds()) }
 
 // Dropped implements hub.Metrics.
 func (m *Metrics) Dropped(reason event.Reason) { m.fanout.dropped.of(reason).Inc() }

@@ -120,11 +120,11 @@ func TestConnections(t *testing.T) {
 func TestFanout(t *testing.T) {
 	m := metrics.New()
 	m.Received()
-	m.Delivered(1000, 128_000, 30*time.Millisecond)
+	m.Delivered(1000, 128_000)
+	m.Delay(30 * time.Millisecond)
 	m.Received()
-	m.Delivered(1, 128, -1) // an event without history does not say when it was published
+	m.Delivered(1, 128) // an event without history does not say when it was published
 	m.Received()
-	m.Delivered(0, 0, time.Second) // its only subscriber was excluded
 	m.Dropped(event.DropDuplicate)
 	m.Resumed("recovered")
 	m.Resumed(string(event.ResetTrimmed))
@@ -202,10 +202,11 @@ func TestLabelsAreBounded(t *testing.T) {
 // Delivered runs for each event on the goroutine that fans out.
 func TestDeliveredDoesNotAllocate(t *testing.T) {
 	m := metrics.New()
-	m.Delivered(1, 1, time.Millisecond) // the first makes its native bucket
+	m.Delay(time.Millisecond) // the first makes its native bucket
 	if n := testing.AllocsPerRun(100, func() {
 		m.Received()
-		m.Delivered(10, 1280, time.Millisecond)
+		m.Delivered(10, 1280)
+		m.Delay(time.Millisecond)
 		m.Dropped(event.DropDuplicate)
 	}); n != 0 {
 		t.Errorf("counting one event allocates %v times, want 0", n)
@@ -215,7 +216,8 @@ func TestDeliveredDoesNotAllocate(t *testing.T) {
 func BenchmarkDelivered(b *testing.B) {
 	m := metrics.New()
 	for b.Loop() {
-		m.Delivered(10, 1280, 3*time.Millisecond)
+		m.Delivered(10, 1280)
+		m.Delay(3 * time.Millisecond)
 	}
 }
 

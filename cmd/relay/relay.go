@@ -18,6 +18,7 @@ import (
 	"relay/metrics"
 	"relay/redisbus"
 	"relay/transport/handshake"
+	"relay/transport/socket"
 )
 
 // relay is one running relay: the rooms, wired, and its three listeners.
@@ -26,6 +27,7 @@ type relay struct {
 	log     *slog.Logger
 	bus     bus.Bus
 	hub     *hub.Hub
+	loop    *socket.Loop
 	metrics *metrics.Metrics
 	health  *health
 	// In the order in which they are told to stop.
@@ -42,6 +44,11 @@ func newRelay(cfg *config.Config, log *slog.Logger) (r *relay, err error) {
 	r.hub = hub.New(r.bus, hub.Options{
 		MaxConnections: cfg.MaxConnections, MaxChannels: cfg.MaxChannels, Metrics: r.metrics, Log: log,
 	})
+	if r.loop, err = socket.NewLoop(r.hub.PingInterval()); err != nil {
+		r.hub.Close()
+		r.bus.Close()
+		return nil, err
+	}
 	r.health = newHealth(r.bus, r.hub, cfg.ReadyStrict)
 	r.metrics.RegisterHealth(r.bus.Healthy)
 	r.metrics.RegisterVersion(version())
@@ -177,5 +184,6 @@ func (r *relay) close() {
 	}
 	stopping.Wait()
 	r.hub.Close()
+	r.loop.Close()
 	r.bus.Close()
 }

@@ -24,10 +24,10 @@ func (r *relay) publicRoutes(policy *handshake.Policy, app *api.API) http.Handle
 	mux := chi.NewMux()
 	mux.NotFound(notFound)
 	mux.Handle(cfg.PublicPath+"/v1/ws", ws.Handler(ws.Options{
-		Hub: r.hub, Policy: policy, MaxFrameBytes: cfg.MaxFrameBytes, QueueBytes: cfg.QueueBytes, Log: r.log,
+		Hub: r.hub, Loop: r.loop, Policy: policy, MaxFrameBytes: cfg.MaxFrameBytes, QueueBytes: cfg.QueueBytes, Log: r.log,
 	}))
 	mux.Handle(cfg.PublicPath+"/v1/sse", sse.Handler(sse.Options{
-		Hub: r.hub, Policy: policy, QueueBytes: cfg.QueueBytes, Log: r.log,
+		Hub: r.hub, Loop: r.loop, Policy: policy, QueueBytes: cfg.QueueBytes, Log: r.log,
 	}))
 	mux.Handle(cfg.PublicPath+"/v1/poll", poll.Handler(poll.Options{
 		Hub: r.hub, Policy: policy, AnswerBytes: cfg.QueueBytes, Log: r.log,

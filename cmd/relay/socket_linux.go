@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"syscall"
 	"time"
@@ -14,6 +15,12 @@ import (
 // of an hour.
 const deadAfter = 50 * time.Second
 
+// sendBuffer bounds what the system holds for a client. Left to itself it keeps
+// megabytes for one that does not read, beside what the relay queues, and the
+// client is known as slow that much later. (The system doubles the number, for
+// its own bookkeeping.)
+const sendBuffer = 64 << 10
+
 // clientSockets says how clients' connections are made. Every one is pinged,
 // or may idle for two minutes at most: the system need not probe it besides.
 func clientSockets() net.ListenConfig {
@@ -21,7 +28,9 @@ func clientSockets() net.ListenConfig {
 		var err error
 		// Connections inherit it from the socket that listens.
 		if failed := conn.Control(func(fd uintptr) {
-			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(deadAfter.Milliseconds()))
+			err = errors.Join(
+				unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(deadAfter.Milliseconds())),
+				unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer))
 		}); failed != nil {
 			return failed
 		}

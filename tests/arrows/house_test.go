@@ -30,15 +30,15 @@ var house = []floor{
 	{"what doors share", rooms{
 		"transport/handshake": "auth event problem hostport",
 		"transport/native":    "hub event",
-		"transport/outbox":    "event",
+		"transport/socket":    "",
 	}},
 	{"doors", rooms{
 		"api":            "hub bus auth problem event hostport",
 		"client":         "event retry",
 		"console":        "problem event",
 		"transport/poll": "transport/handshake transport/native hub auth problem event",
-		"transport/sse":  "transport/handshake transport/native transport/outbox hub auth problem event",
-		"transport/ws":   "transport/handshake transport/native transport/outbox hub auth problem event",
+		"transport/sse":  "transport/handshake transport/native transport/socket hub auth problem event",
+		"transport/ws":   "transport/handshake transport/native transport/socket hub auth problem event",
 	}},
 	{"what the program's rooms share", rooms{
 		"cmd/relay/internal/suggest": "",
@@ -65,7 +65,7 @@ var modules = map[string]string{
 	"github.com/golang-jwt/jwt/v5":        "auth",
 	"github.com/prometheus/client_golang": "metrics",
 	"github.com/redis/rueidis":            "redisbus cmd/relay/internal/config",
-	"golang.org/x/sys":                    "cmd/relay",
+	"golang.org/x/sys":                    "cmd/relay transport/socket",
 	"golang.org/x/term":                   "cmd/relay",
 	"golang.org/x/time":                   "redisbus transport/ws",
 

@@ -49,7 +49,7 @@ func TestInNetworkOfItsOwn(t *testing.T) {
 	relaytest.Welcome(t, ws, 1)
 	relaytest.Welcome(t, sse, 1)
 	setLoopback(t, false)
-	for _, what := range []string{`"transport":"ws","reason":"ping_timeout"`, `"transport":"sse","reason":`} {
+	for _, what := range []string{`"transport":"ws","reason":"ping_timeout"`, `"transport":"sse","reason":"connection_lost"`} {
 		// A ping comes within 25 seconds, and 50 later the client is given up.
 		for deadline := time.Now().Add(3 * relaytest.Patience); !strings.Contains(r.Log(), what); time.Sleep(100 * time.Millisecond) {
 			if time.Now().After(deadline) {

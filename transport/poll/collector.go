@@ -153,6 +153,9 @@ func (frameFormat) Encode(f *hub.Frame) []byte {
 	return native.AppendFrame(append(make([]byte, 0, native.SizeHint(f)+1), mark), f)
 }
 
+// Joins: each frame is counted and marked.
+func (frameFormat) Joins() bool { return false }
+
 func (frameFormat) HasCursor() bool { return true }
 
 func (frameFormat) Cursor(cursor []byte) []byte { return append([]byte(nil), cursor...) }

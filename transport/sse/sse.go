@@ -4,12 +4,12 @@
 package sse
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"strconv"
 	"time"
 
@@ -17,23 +17,20 @@ import (
 	"relay/hub"
 	"relay/transport/handshake"
 	"relay/transport/native"
-	"relay/transport/outbox"
+	"relay/transport/socket"
 )
 
 // MaxChannels bounds the channels of one stream: the cursor over them travels
 // in a header with each reconnect.
 const MaxChannels = 64
 
-const (
-	// writePatience is how long one write may take before the client counts as too slow.
-	writePatience = 30 * time.Second
-	// closePatience is how long a client may take to read its last frames.
-	closePatience = 5 * time.Second
-)
+// closePatience is how long a client may take to read its last frames.
+const closePatience = 5 * time.Second
 
 // Options configure the door.
 type Options struct {
 	Hub    *hub.Hub
+	Loop   *socket.Loop
 	Policy *handshake.Policy
 	// QueueBytes bounds what waits for one client; beyond it the client is closed as too slow.
 	QueueBytes int
@@ -43,12 +40,12 @@ type Options struct {
 // Handler answers the requests of the door, for pages of other origins too
 // where the policy allows them.
 func Handler(o Options) http.Handler {
-	return o.Policy.CORS(&door{o, streamFormat{}})
+	return o.Policy.CORS(&door{o, &socket.Options{Limit: o.QueueBytes, Ping: comment}})
 }
 
 type door struct {
 	Options
-	format hub.Format
+	sockets *socket.Options
 }
 
 // ServeHTTP is the life of one stream. An EventSource never comes back after
@@ -61,15 +58,26 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.Write(w)
 		return
 	}
-	s := &stream{w: w, control: http.NewResponseController(w), gone: r.Context().Done()}
-	s.out = outbox.New(d.QueueBytes, s.tooSlow)
-	if err := s.open(); err != nil {
+	conn, early, err := socket.Hijack(w)
+	if err != nil {
 		d.Log.Debug("a stream could not be opened", "error", err)
 		return
 	}
-	conn, err := d.Hub.Connect(hub.Newcomer{Grant: access.Grant, Resumes: query.Resumes, Sink: s, Format: d.format})
-	if err != nil {
-		s.turnAway(d.format, err)
+	s := &stream{}
+	if s.sock, err = d.Loop.Take(conn, d.sockets, s); err != nil {
+		d.Log.Error("a connection could not be taken over", "error", err)
+		return
+	}
+	s.sock.Send(nil, opening(w.Header()))
+	s.join(d, r, access, query)
+	s.sock.Start(early)
+}
+
+// join makes the stream one of the hub's connections.
+func (s *stream) join(d *door, r *http.Request, access handshake.Access, query handshake.Query) {
+	var err error
+	if s.conn, err = d.Hub.Connect(hub.Newcomer{Grant: access.Grant, Resumes: query.Resumes, Sink: s, Format: streamFormat{}}); err != nil {
+		s.turnAway(err)
 		return
 	}
 	since := lastSeen(r, query)
@@ -77,9 +85,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for i, channel := range query.Channels {
 		requests = append(requests, hub.Request{Channel: channel, Since: since[i], Named: true})
 	}
-	s.conn = conn
-	conn.Subscribe(requests...)
-	conn.Gone(s.run(d.Hub.PingInterval()))
+	s.conn.Subscribe(requests...)
 }
 
 // lastSeen is where the client wants to go on. Last-Event-ID beats the query:
@@ -101,117 +107,93 @@ func lastSeen(r *http.Request, query handshake.Query) []hub.Since {
 	return since
 }
 
-// stream is one response. The handler's goroutine writes it.
+// stream is one EventSource: what the hub sends goes to its socket. Its client
+// has said all it has to say in the request.
 type stream struct {
-	// Fixed.
-	w       http.ResponseWriter
-	control *http.ResponseController
-	out     *outbox.Outbox
-	gone    <-chan struct{}
-
-	conn *hub.Conn // set before the first subscription
+	// Fixed before the socket is started.
+	sock *socket.Socket
+	conn *hub.Conn // nil for a client that was turned away
 }
 
-// tooSlow is called when too much has waited for the client for too long.
-func (s *stream) tooSlow() {
-	s.conn.Close(event.ReasonSlow, "the client reads more slowly than events come; it can resume")
+// Received implements socket.Owner.
+func (s *stream) Received(b []byte) (used int) { return len(b) }
+
+// Drained implements socket.Owner.
+func (s *stream) Drained() {
+	if s.conn != nil {
+		s.conn.Drained()
+	}
+}
+
+// TooSlow implements socket.Owner.
+func (s *stream) TooSlow() {
+	if s.conn != nil {
+		s.conn.Close(event.ReasonSlow, "the client reads more slowly than events come; it can resume")
+	}
+}
+
+// Ended implements socket.Owner.
+func (s *stream) Ended(how socket.Ending) {
+	if s.conn == nil {
+		return
+	}
+	switch how {
+	case socket.Left:
+		s.conn.Gone(event.ReasonClientClosed)
+	case socket.Stuck:
+		s.conn.Gone(event.ReasonSlow)
+	default:
+		s.conn.Gone(event.ReasonConnectionLost)
+	}
 }
 
 // Send implements hub.Sink.
-func (s *stream) Send(head, body []byte) bool { return s.out.Send(head, body) }
+func (s *stream) Send(head, body []byte) bool { return s.sock.Send(head, body) }
 
 // Ready implements hub.Sink.
-func (s *stream) Ready(size int) bool { return s.out.Ready(size) }
+func (s *stream) Ready(size int) bool { return s.sock.Ready(size) }
 
-// Close implements hub.Sink. A client that does not read cannot hold it up.
-func (s *stream) Close(reason event.Reason, text string, last []byte) {
-	_ = s.control.SetWriteDeadline(time.Now().Add(closePatience))
-	s.out.Close(reason, text, last)
+// Close implements hub.Sink.
+func (s *stream) Close(reason event.Reason, _ string, last []byte) {
+	patience := closePatience
+	if last == nil {
+		patience = 0 // nobody is there to read it
+	}
+	s.sock.Finish(last, reason == event.ReasonSlow, patience)
 }
 
-// open sends the headers and the pause before reconnects. A pause that was
-// said once sticks to the EventSource, so every stream begins with a normal
-// one, in case the last one ended with a long one.
-func (s *stream) open() error {
-	h := s.w.Header()
+// opening is the response before its first event. It has no length and ends
+// with the connection (RFC 9112, section 6.3), so that nothing needs to be
+// wrapped in chunks. The pause before a reconnect is a normal one: a long one
+// would stick.
+func opening(h http.Header) []byte {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store, no-transform")
 	h.Set("X-Accel-Buffering", "no") // nginx would gather the stream
 	h.Set("X-Content-Type-Options", "nosniff")
-	_ = s.control.SetWriteDeadline(time.Now().Add(writePatience))
-	s.w.WriteHeader(http.StatusOK)
-	if _, err := fmt.Fprintf(s.w, "retry: %d\n\n", (time.Second + rand.N(2*time.Second)).Milliseconds()); err != nil {
-		return err
-	}
-	return s.control.Flush()
+	h.Set("Connection", "close")
+	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	var b bytes.Buffer
+	b.WriteString("HTTP/1.1 200 OK\r\n")
+	_ = h.Write(&b) // a buffer takes everything
+	fmt.Fprintf(&b, "\r\nretry: %d\n\n", (time.Second + rand.N(2*time.Second)).Milliseconds())
+	return b.Bytes()
 }
 
-// turnAway tells a client in the stream to come back later.
-func (s *stream) turnAway(format hub.Format, why error) {
+// turnAway ends a stream that came while the hub filled up or began to drain:
+// an EventSource would not come back after another status than 200.
+func (s *stream) turnAway(why error) {
 	reason, wait := event.ReasonTooMany, 5*time.Second
 	if errors.Is(why, hub.ErrDraining) {
 		reason, wait = event.ReasonDraining, time.Second
 	}
 	f := &hub.Frame{Type: hub.FrameGoodbye, Reason: string(reason), Message: why.Error(), ReconnectIn: wait + rand.N(wait)}
-	_, _ = s.w.Write(format.Encode(f)) // the client has gone, or reads it
+	s.Close(reason, "", streamFormat{}.Encode(f))
 }
 
-// run writes until the hub closes or the client goes, and says why it ended.
-func (s *stream) run(interval time.Duration) event.Reason {
-	// The first ping comes at a random time: thousands of clients that came
-	// together should not be pinged together for ever.
-	ping := time.NewTimer(rand.N(interval))
-	defer ping.Stop()
-	var buffer []byte
-	for {
-		buffer = buffer[:0]
-		var frames []outbox.Frame
-		var end *outbox.End
-		select {
-		case <-s.out.Wake():
-			frames, end = s.out.Take()
-			for _, f := range frames {
-				buffer = append(append(buffer, f.Head...), f.Body...)
-			}
-		case <-ping.C:
-			// A comment: the client does not notice, proxies and NATs do.
-			buffer = append(buffer, ":\n\n"...)
-			ping.Reset(interval)
-		case <-s.gone:
-			return event.ReasonClientClosed
-		}
-		if err := s.write(buffer); err != nil {
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				return event.ReasonSlow
-			}
-			return event.ReasonConnectionLost
-		}
-		if s.out.Done(frames) {
-			s.conn.Drained()
-		}
-		if end != nil {
-			return end.Reason
-		}
-	}
-}
-
-// write writes and flushes. Once the hub has closed, the deadline that Close
-// set stands; the check after setting a longer one catches a Close in between.
-func (s *stream) write(b []byte) error {
-	if len(b) == 0 {
-		return nil
-	}
-	_ = s.control.SetWriteDeadline(time.Now().Add(writePatience))
-	select {
-	case <-s.out.Closing():
-		_ = s.control.SetWriteDeadline(time.Now().Add(closePatience))
-	default:
-	}
-	if _, err := s.w.Write(b); err != nil {
-		return err
-	}
-	return s.control.Flush()
-}
+// comment is what a stream is pinged with: the client does not notice, proxies
+// and NATs do.
+var comment = []byte(":\n\n")
 
 // streamFormat writes a frame as a message of an event stream (HTML standard,
 // section 9.2). JSON without line breaks fits one data line.
@@ -232,6 +214,8 @@ func (streamFormat) Encode(f *hub.Frame) []byte {
 	b = native.AppendFrame(b, f)
 	return append(b, "\n\n"...)
 }
+
+func (streamFormat) Joins() bool { return true }
 
 func (streamFormat) HasCursor() bool { return true }
 

@@ -1,11 +1,8 @@
 package ws
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -16,12 +13,10 @@ import (
 	"relay/hub"
 	"relay/transport/handshake"
 	"relay/transport/native"
-	"relay/transport/outbox"
+	"relay/transport/socket"
 )
 
 const (
-	// writePatience is how long one write may take before the client counts as too slow.
-	writePatience = 30 * time.Second
 	// closePatience is how long a client may take to read its last frames and
 	// to answer the close frame.
 	closePatience = 5 * time.Second
@@ -36,91 +31,106 @@ const (
 	badFrameCost    = 16
 )
 
-// session is one upgraded WebSocket. The handler's goroutine reads (serve),
-// a second one writes (write); whichever ends makes the other end too, and
-// serve returns last.
+// session is one upgraded WebSocket: what the hub sends goes to its socket, and
+// what its client sends comes from there.
 type session struct {
 	// Fixed.
-	door      *door
-	ws        *websocket.Conn
-	out       *outbox.Outbox
-	allowance *rate.Limiter // of the client's frames; used by the reader only
+	door    *door
+	deflate bool // the client understands compressed messages
+	refused bool // it counts in door.refusing
+	sock    *socket.Socket
+	conn    *hub.Conn // nil for a refused client
 
-	conn *hub.Conn   // set by serve before writer and first subscription; nil for a refused client
-	cut  *time.Timer // set by Close, before conn.Gone returns
-
-	// Owned by the reader.
-	token    *time.Timer // until when a token must have come; nil: none is needed
-	deferred []hub.Request
+	// Owned by the goroutine that reads.
+	allowance *rate.Limiter // of the client's frames; nil before the first
+	token     *time.Timer   // until when a token must have come; nil: none is needed
+	deferred  []hub.Request
+	overdue   *time.Timer // runs while a part of a message is there
+	left      bool        // the client closed properly
 }
 
-func newSession(d *door) *session {
-	s := &session{door: d, allowance: rate.NewLimiter(framesPerSecond, frameBurst)}
-	s.out = outbox.New(d.QueueBytes, s.tooSlow)
-	return s
+// TooSlow implements socket.Owner.
+func (s *session) TooSlow() {
+	if s.conn != nil {
+		s.conn.Close(event.ReasonSlow, "the client reads more slowly than events come; it can resume")
+	}
 }
 
-// pinged is asked by the library, on the reader's goroutine, before it answers
-// a ping.
-func (s *session) pinged(context.Context, []byte) bool { return s.conn == nil || s.spend() }
-
-// tooSlow is called when too much has waited for the client for too long.
-func (s *session) tooSlow() {
-	s.conn.Close(event.ReasonSlow, "the client reads more slowly than events come; it can resume")
+// Drained implements socket.Owner.
+func (s *session) Drained() {
+	if s.conn != nil {
+		s.conn.Drained()
+	}
 }
 
 // Send implements hub.Sink.
-func (s *session) Send(head, body []byte) bool { return s.out.Send(head, body) }
+func (s *session) Send(head, body []byte) bool { return s.sock.Send(head, body) }
 
 // Ready implements hub.Sink.
-func (s *session) Ready(size int) bool { return s.out.Ready(size) }
+func (s *session) Ready(size int) bool { return s.sock.Ready(size) }
 
-// Close implements hub.Sink. A client that does not read cannot hold it up.
+// Close implements hub.Sink: the goodbye on the WebSocket's own level follows
+// the hub's. A client that does not read cannot hold it up.
 func (s *session) Close(reason event.Reason, text string, last []byte) {
-	s.out.Close(reason, text, last)
-	patience := closePatience
 	switch reason {
-	case event.ReasonClientClosed, event.ReasonConnectionLost, event.ReasonPingTimeout:
-		patience = 0 // there is nobody to say goodbye to
+	case event.ReasonClientClosed:
+		s.sock.Finish(nil, false, closePatience) // the library has answered its close frame
+	case event.ReasonConnectionLost, event.ReasonPingTimeout:
+		s.sock.Finish(nil, true, 0) // there is nobody to say goodbye to
+	default:
+		last = append(last, closeFrame(native.CloseCode(reason), native.CloseText(reason, text))...)
+		s.sock.Finish(last, reason == event.ReasonSlow, closePatience)
 	}
-	s.cut = time.AfterFunc(patience, func() { _ = s.ws.CloseNow() })
 }
 
-// serve is the connection's life.
-func (s *session) serve(access handshake.Access, query handshake.Query) {
+// Ended implements socket.Owner.
+func (s *session) Ended(how socket.Ending) {
+	if s.token != nil {
+		s.token.Stop()
+	}
+	s.finishedMessage()
+	if s.refused {
+		<-s.door.refusing
+	}
+	if s.conn != nil {
+		s.conn.Gone(s.reasonFor(how))
+	}
+}
+
+// reasonFor is why the connection ended, if the hub did not close it.
+func (s *session) reasonFor(how socket.Ending) event.Reason {
+	switch how {
+	case socket.Unanswered:
+		return event.ReasonPingTimeout
+	case socket.Stuck:
+		return event.ReasonSlow
+	}
+	if s.left {
+		return event.ReasonClientClosed
+	}
+	return event.ReasonConnectionLost
+}
+
+// serve is the beginning of the connection's life.
+func (s *session) serve(access handshake.Access, query handshake.Query, early []byte) {
 	conn, err := s.door.Hub.Connect(hub.Newcomer{
-		Grant: access.Grant, Resumes: query.Resumes, Sink: s, Format: s.door.format,
+		Grant: access.Grant, Resumes: query.Resumes, Sink: s, Format: s.format(),
 	})
+	s.conn = conn
 	if err != nil {
 		// Filled up or began to drain since the door asked.
 		reason := event.ReasonTooMany
 		if errors.Is(err, hub.ErrDraining) {
 			reason = event.ReasonDraining
 		}
-		_ = s.ws.Close(websocket.StatusCode(native.CloseCode(reason)), string(reason))
-		return
+		s.Close(reason, string(reason), nil)
+	} else {
+		s.begin(access, query)
 	}
-	s.conn = conn
-	ctx, cancel := context.WithCancel(context.Background())
-	written := make(chan struct{})
-	go func() {
-		defer close(written)
-		s.write(ctx)
-	}()
-	s.begin(access, query)
-	reason := s.read(ctx)
-	// Only now does the writer stop waiting for frames; one that is busy
-	// saying goodbye has until closePatience.
-	s.conn.Close(reason, "")
-	<-written
-	cancel()
-	_ = s.ws.CloseNow()
-	if s.token != nil {
-		s.token.Stop()
-	}
-	s.conn.Gone(reason)
-	s.cut.Stop()
+	s.sock.Start(early)
 }
+
+func (s *session) format() hub.Format { return textFormat{s.deflate} }
 
 // begin subscribes to the channels of the query. Those that need a token wait
 // for it, if one may still come in a frame.
@@ -151,56 +161,112 @@ func (s *session) tokenOverdue() {
 	s.conn.Refuse(event.ReasonTokenMissing, p.Code, p.Detail)
 }
 
-// read reads frames until the connection ends, and says why it ended.
-func (s *session) read(ctx context.Context) event.Reason {
-	for {
-		kind, text, err := s.readMessage(ctx)
-		if err != nil {
-			return endOf(err)
+// Received implements socket.Owner.
+func (s *session) Received(b []byte) (used int) {
+	for used < len(b) {
+		size, pong, err := nextUnit(b[used:], s.door.MaxFrameBytes)
+		switch {
+		case err != nil:
+			s.tooBig()
+			return len(b)
+		case size == 0:
+			s.unfinishedMessage()
+			return used
 		}
-		if len(text) > s.door.MaxFrameBytes {
-			s.conn.Refuse(event.ReasonTooBig, event.CodeTooLarge,
-				fmt.Sprintf("a frame has at most %d bytes (RELAY_MAX_FRAME_BYTES)", s.door.MaxFrameBytes))
-			return event.ReasonTooBig
+		if !pong && !s.readUnit(b[used:used+size]) {
+			return len(b)
 		}
-		if kind != websocket.MessageText {
-			s.bad(&native.FrameError{Message: "frames are text; binary ones are not understood"})
-			continue
-		}
-		c, err := native.ParseCommand(text)
-		if wrong, ok := errors.AsType[*native.FrameError](err); ok {
-			s.bad(wrong)
-			continue
-		}
-		if s.spend() {
-			s.obey(c)
-		}
+		used += size
+	}
+	s.finishedMessage()
+	return used
+}
+
+// readUnit reports whether the client may go on.
+func (s *session) readUnit(unit []byte) bool {
+	err := s.door.protocols.read(s, s.deflate, s.door.MaxFrameBytes, unit, s.take)
+	switch {
+	case err == nil:
+		return true
+	case errors.Is(err, errTooBig):
+		s.tooBig()
+		return false
+	}
+	reason := endOf(err)
+	s.left = reason == event.ReasonClientClosed
+	if s.conn == nil {
+		s.sock.Abort(socket.Left)
+	} else {
+		s.conn.Close(reason, "")
+	}
+	return false
+}
+
+// take takes a message. It is only told of clients that were not refused.
+func (s *session) take(kind websocket.MessageType, text []byte) {
+	switch {
+	case s.conn == nil:
+		return // a refused client has nothing to say
+	case kind != websocket.MessageText:
+		s.bad(&native.FrameError{Message: "frames are text; binary ones are not understood"})
+		return
+	}
+	c, err := native.ParseCommand(text)
+	if wrong, ok := errors.AsType[*native.FrameError](err); ok {
+		s.bad(wrong)
+		return
+	}
+	if s.spend() {
+		s.obey(c)
 	}
 }
 
-// readMessage reads one message, or one byte more than the limit of one that
-// is larger. From its first frame on a message has messagePatience: a client
-// may be silent for hours, but not in the middle of a word, and it may not
-// keep this goroutine busy with empty fragments.
-func (s *session) readMessage(ctx context.Context) (websocket.MessageType, []byte, error) {
-	kind, r, err := s.ws.Reader(ctx)
-	if err != nil {
-		return 0, nil, err
+func (s *session) tooBig() {
+	if s.conn == nil {
+		s.sock.Abort(socket.Left)
+		return
 	}
-	overdue := time.AfterFunc(messagePatience, func() { _ = s.ws.CloseNow() })
-	defer overdue.Stop()
-	text, err := io.ReadAll(io.LimitReader(r, int64(s.door.MaxFrameBytes)+1))
-	return kind, text, err
+	s.conn.Refuse(event.ReasonTooBig, event.CodeTooLarge,
+		fmt.Sprintf("a frame has at most %d bytes (RELAY_MAX_FRAME_BYTES)", s.door.MaxFrameBytes))
 }
+
+// unfinishedMessage: from its first byte on a message has messagePatience. A
+// client may be silent for hours, but not in the middle of a word.
+func (s *session) unfinishedMessage() {
+	if s.overdue == nil {
+		s.overdue = time.AfterFunc(messagePatience, func() { s.sock.Abort(socket.Lost) })
+	}
+}
+
+func (s *session) finishedMessage() {
+	if s.overdue != nil {
+		s.overdue.Stop()
+		s.overdue = nil
+	}
+}
+
+// answer implements client.
+func (s *session) answer(frame []byte) { s.sock.Send(nil, frame) }
+
+// pinged implements client: pings count as frames.
+func (s *session) pinged() bool { return s.conn == nil || s.spend() }
 
 // spend takes one frame off what the client may send, or closes.
 func (s *session) spend() bool {
-	if s.allowance.Allow() {
+	if s.limiter().Allow() {
 		return true
 	}
 	s.conn.Refuse(event.ReasonTooMany, event.CodeTooMany,
 		fmt.Sprintf("more than %d frames a second; send fewer", framesPerSecond))
 	return false // the close makes reading fail
+}
+
+// limiter is made when it is needed: most clients never say a word.
+func (s *session) limiter() *rate.Limiter {
+	if s.allowance == nil {
+		s.allowance = rate.NewLimiter(framesPerSecond, frameBurst)
+	}
+	return s.allowance
 }
 
 // endOf says why reading ended.
@@ -216,7 +282,7 @@ func endOf(err error) event.Reason {
 // does not do it all the time.
 func (s *session) bad(wrong *native.FrameError) {
 	s.conn.Error(event.CodeBadFrame, wrong.Message, wrong.Ref)
-	if !s.allowance.AllowN(time.Now(), badFrameCost) {
+	if !s.limiter().AllowN(time.Now(), badFrameCost) {
 		s.conn.Close(event.ReasonBadFrame, "too many frames that could not be understood")
 	}
 }
@@ -257,82 +323,5 @@ func (s *session) takeToken(c native.Command) {
 	s.deferred = nil
 	if taken := s.conn.Subscribe(deferred...); taken == 0 && len(deferred) > 0 {
 		s.conn.Close(event.ReasonForbidden, "none of the channels asked for is allowed")
-	}
-}
-
-// write writes what the hub says, and pings, until the hub has closed or the
-// connection breaks.
-func (s *session) write(ctx context.Context) {
-	interval := s.door.Hub.PingInterval()
-	// The first ping comes at a random time: thousands of clients that came
-	// together should not be pinged together for ever.
-	ping := time.NewTimer(rand.N(interval))
-	defer ping.Stop()
-	for {
-		select {
-		case <-s.out.Wake():
-		case <-ping.C:
-			go s.ping(ctx, interval)
-			ping.Reset(interval)
-			continue
-		}
-		frames, end := s.out.Take()
-		if err := s.writeAll(ctx, frames); err != nil {
-			s.broken(err)
-			return
-		}
-		if s.out.Done(frames) && s.conn != nil {
-			s.conn.Drained()
-		}
-		if end != nil {
-			s.end(end)
-			return
-		}
-	}
-}
-
-// end says goodbye on the WebSocket's own level, if anybody is there to hear it.
-func (s *session) end(end *outbox.End) {
-	switch end.Reason {
-	case event.ReasonConnectionLost, event.ReasonPingTimeout:
-		_ = s.ws.CloseNow()
-	default:
-		code := native.CloseCode(end.Reason)
-		_ = s.ws.Close(websocket.StatusCode(code), native.CloseText(end.Reason, end.Text))
-	}
-}
-
-func (s *session) writeAll(ctx context.Context, frames []outbox.Frame) error {
-	if len(frames) == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, writePatience)
-	defer cancel()
-	for _, f := range frames {
-		if err := s.ws.Write(ctx, websocket.MessageText, f.Body); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// broken notes why writing failed; the reader ends by itself.
-func (s *session) broken(err error) {
-	reason := event.ReasonConnectionLost
-	if errors.Is(err, context.DeadlineExceeded) {
-		reason = event.ReasonSlow
-	}
-	if s.conn != nil {
-		s.conn.Close(reason, "writing to the client failed")
-	}
-	_ = s.ws.CloseNow()
-}
-
-// ping pings once and ends the connection if no pong comes.
-func (s *session) ping(ctx context.Context, patience time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	if err := s.ws.Ping(ctx); errors.Is(err, context.DeadlineExceeded) && s.conn != nil {
-		s.conn.Close(event.ReasonPingTimeout, "no answer to a ping")
 	}
 }

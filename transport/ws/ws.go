@@ -4,25 +4,23 @@ package ws
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"relay/event"
 	"relay/hub"
 	"relay/problem"
 	"relay/transport/handshake"
-	"relay/transport/native"
+	"relay/transport/socket"
 )
 
 // Options configure the door.
 type Options struct {
 	Hub    *hub.Hub
+	Loop   *socket.Loop
 	Policy *handshake.Policy
 	// MaxFrameBytes bounds a frame from a client.
 	MaxFrameBytes int
@@ -37,7 +35,10 @@ const tokenPatience = 5 * time.Second
 
 // Handler answers the upgrade requests of the door.
 func Handler(o Options) http.Handler {
-	return &door{Options: o, format: textFormat{}, refusing: make(chan struct{}, maxRefusing)}
+	return &door{
+		Options: o, refusing: make(chan struct{}, maxRefusing),
+		sockets: &socket.Options{Limit: o.QueueBytes, Ping: pingFrame, Answered: true},
+	}
 }
 
 // maxRefusing bounds the clients that are being told, after their upgrade, why
@@ -47,8 +48,9 @@ const maxRefusing = 256
 
 type door struct {
 	Options
-	format   hub.Format
-	refusing chan struct{} // holds one token for each
+	sockets   *socket.Options
+	protocols protocols
+	refusing  chan struct{} // holds one token for each, until its socket has ended
 }
 
 // ServeHTTP refuses with an HTTP status what a reconnecting client can learn
@@ -66,29 +68,34 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if refusal != nil {
 		select {
 		case d.refusing <- struct{}{}:
-			defer func() { <-d.refusing }()
 		default:
 			refusal.Write(w)
 			return
 		}
 	}
-	s := newSession(d)
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
-		// The policy has checked the origin, by rules the library does not know.
-		InsecureSkipVerify: true,
-		OnPingReceived:     s.pinged,
-	})
+	up, err := upgrade(w, r)
 	if err != nil {
+		if refusal != nil {
+			<-d.refusing
+		}
 		d.Log.Debug("a WebSocket handshake failed", "url", handshake.RedactedURL(r), "error", err)
 		return // the library has answered
 	}
-	conn.SetReadLimit(-1) // readMessage has a limit, and a word for it
-	s.ws = conn
-	if refusal != nil {
-		s.refuse(reasonOf(refusal.Code), refusal)
+	s := &session{door: d, deflate: up.deflate, refused: refusal != nil}
+	if s.sock, err = d.Loop.Take(up.conn, d.sockets, s); err != nil {
+		if refusal != nil {
+			<-d.refusing
+		}
+		d.Log.Error("a connection could not be taken over", "error", err)
 		return
 	}
-	s.serve(access, query)
+	s.sock.Send(nil, up.answer)
+	if refusal != nil {
+		s.refuse(reasonOf(refusal.Code), refusal)
+		s.sock.Start(up.early)
+		return
+	}
+	s.serve(access, query, up.early)
 }
 
 // refuse says what is to be answered before an upgrade.
@@ -128,30 +135,9 @@ func reasonOf(code event.Code) event.Reason {
 	return event.ReasonBadFrame // the query
 }
 
-// textFormat writes a frame as it is: the library adds the WebSocket's own.
-type textFormat struct{}
-
-func (textFormat) Transport() string { return "ws" }
-
-func (textFormat) Encode(f *hub.Frame) []byte {
-	if f.Type == hub.FrameLive {
-		return nil
-	}
-	return native.AppendFrame(make([]byte, 0, native.SizeHint(f)), f)
-}
-
-func (textFormat) HasCursor() bool { return false }
-
-func (textFormat) Cursor([]byte) []byte { return nil }
-
 // refuse tells a client that has just been upgraded why it has to go.
 func (s *session) refuse(reason event.Reason, p *problem.Problem) {
-	s.out.Send(nil, s.door.format.Encode(&hub.Frame{Type: hub.FrameError, Code: p.Code, Message: p.Detail}))
-	s.out.Close(reason, p.Detail, s.door.format.Encode(&hub.Frame{Type: hub.FrameGoodbye, Reason: string(reason)}))
-	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
-	defer cancel()
-	s.ws.SetReadLimit(int64(s.door.MaxFrameBytes))
-	// Reading is what lets the library see the client's answer to the close frame.
-	s.write(s.ws.CloseRead(ctx))
+	s.Send(nil, s.format().Encode(&hub.Frame{Type: hub.FrameError, Code: p.Code, Message: p.Detail}))
+	s.Close(reason, p.Detail, s.format().Encode(&hub.Frame{Type: hub.FrameGoodbye, Reason: string(reason)}))
 	s.door.Log.Debug("a client was refused", "transport", "ws", "reason", reason, "detail", p.Detail)
 }

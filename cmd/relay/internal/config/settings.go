@@ -151,7 +151,7 @@ func table() []*Setting {
 		{
 			Name: "queue_bytes", Group: groupLimits, Default: "256KiB",
 			Help: "What may wait for one slow connection.",
-			Doc: "A client that is further behind for more than five seconds, or sixty-four times as far at all, is closed with 4408 and " +
+			Doc: "A client that is further behind for five seconds and does not catch up, or sixty-four times as far at all, is closed with 4408 and " +
 				"comes back. What waits is shared by all clients that wait for it. Must hold at least one event: `max_event_bytes` and 4 KiB.",
 			value: size(func(c *Config) *int { return &c.QueueBytes }, 4*kibibyte, 16*mebibyte),
 		},
