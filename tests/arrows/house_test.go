@@ -40,6 +40,22 @@ var house = []floor{
 		"transport/sse":  "transport/handshake transport/native transport/socket hub auth problem event",
 		"transport/ws":   "transport/handshake transport/native transport/socket hub auth problem event",
 	}},
+	// The load tester stands beside the house and uses nothing of it: what
+	// measures a relay from outside must not change with its inside.
+	{"the load tester's tools", rooms{
+		"bench/floor":   "",
+		"bench/measure": "",
+		"bench/process": "",
+	}},
+	{"the load tester's load", rooms{
+		"bench/load": "bench/measure",
+	}},
+	{"the load tester", rooms{
+		"bench": "bench/floor bench/load bench/measure bench/process",
+	}},
+	{"the load tester's reports", rooms{
+		"bench/report": "bench",
+	}},
 	{"what the program's rooms share", rooms{
 		"cmd/relay/internal/suggest": "",
 	}},
@@ -59,13 +75,13 @@ var house = []floor{
 // this list; one that is not in it fails, so a new dependency is seen.
 var modules = map[string]string{
 	"github.com/coder/websocket":          "transport/ws client",
-	"github.com/go-chi/chi/v5":            "api cmd/relay",
+	"github.com/go-chi/chi/v5":            "api cmd/relay bench/floor",
 	"github.com/go-json-experiment/json":  "api auth redisbus transport/native",
 	"github.com/goccy/go-yaml":            "cmd/relay/internal/config",
 	"github.com/golang-jwt/jwt/v5":        "auth",
 	"github.com/prometheus/client_golang": "metrics",
 	"github.com/redis/rueidis":            "redisbus cmd/relay/internal/config",
-	"golang.org/x/sys":                    "cmd/relay transport/socket",
+	"golang.org/x/sys":                    "cmd/relay transport/socket bench/floor bench/load bench/process",
 	"golang.org/x/term":                   "cmd/relay",
 	"golang.org/x/time":                   "redisbus transport/ws",
 

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package load
+
+func newDriver(c *Crowd, _ endpoint) driver { return newPlain(c) }

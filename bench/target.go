@@ -1,0 +1,138 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"relay/bench/floor"
+	"relay/bench/process"
+)
+
+// Names of targets.
+const (
+	relayName = "relay"
+	floorName = "floor"
+	noopName  = "no-op handler"
+)
+
+// FloorCommand is the hidden command of this program that is the floor; its
+// argument is one of the kinds.
+const FloorCommand = "bench-floor"
+
+// Kinds of floors.
+const (
+	FloorSockets = "sockets"
+	FloorNoop    = "noop"
+)
+
+// target is what a load is put on.
+type target struct {
+	name  string
+	at    RelayAddress
+	child *process.Child // nil for a relay that ran before
+	redis int            // the process ID of its Redis, 0 if it is not known
+}
+
+func (t *target) stop() {
+	if t.child != nil {
+		t.child.Stop()
+	}
+}
+
+// hasFloor: the floor runs on this machine, so it says something only about
+// a relay that does too.
+func (o *Options) hasFloor() bool {
+	return floor.Supported && !o.NoFloor && (o.Relay.PublicURL == "" || o.Relay.PID != 0)
+}
+
+// openRelay starts a relay, or finds the one that runs.
+func (s *session) openRelay() (*target, error) {
+	if s.Relay.PublicURL != "" {
+		return &target{name: relayName, at: s.Relay}, nil
+	}
+	args := []string{
+		"serve", "--public-addr=127.0.0.1:0", "--api-addr=127.0.0.1:0", "--ops-addr=127.0.0.1:0",
+		"--log-format=json", "--log-level=info", "--console=false", "--max-connections=1000000",
+	}
+	env := s.Env
+	if s.RedisURL != "" {
+		// Not as a flag: other users of the machine could read its password.
+		env = append(slices.Clip(env), "RELAY_REDIS_URL="+s.RedisURL)
+	}
+	child, err := process.Start(s.ctx, s.Program, args, env)
+	if err != nil {
+		return nil, err
+	}
+	s.report.Relay.Bus = child.Listening["bus"]
+	t := &target{name: relayName, child: child, at: RelayAddress{
+		PublicURL: "http://" + child.Listening["public"], APIURL: "http://" + child.Listening["api"],
+		OpsURL: "http://" + child.Listening["ops"], PID: child.PID, Key: s.Relay.Key, Token: s.Relay.Token,
+	}}
+	if s.RedisURL != "" {
+		t.redis = redisProcess(s.ctx, s.RedisURL)
+	}
+	return t, nil
+}
+
+func (s *session) openFloor(name, kind string) (*target, error) {
+	child, err := process.Start(s.ctx, s.Program, []string{FloorCommand, kind}, s.Env)
+	if err != nil {
+		return nil, fmt.Errorf("the %s: %w", name, err)
+	}
+	return &target{name: name, child: child, at: RelayAddress{
+		PublicURL: "http://" + child.Listening["public"], APIURL: "http://" + child.Listening["api"], PID: child.PID,
+	}}, nil
+}
+
+// redisProcess asks a Redis on this machine for its process ID. It returns 0
+// if it cannot find out: what Redis uses is good to know, and no more.
+func redisProcess(ctx context.Context, redisURL string) int {
+	u, err := url.Parse(redisURL)
+	if err != nil || u.Scheme != "redis" {
+		return 0
+	}
+	ip := net.ParseIP(u.Hostname())
+	if u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return 0 // its IDs are those of another machine
+	}
+	port := u.Port()
+	if port == "" {
+		port = "6379"
+	}
+	dialer := net.Dialer{Timeout: 2 * time.Second}
+	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	if err != nil {
+		return 0
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(2 * time.Second))
+	if password, ok := u.User.Password(); ok {
+		if user := u.User.Username(); user != "" {
+			password = user + " " + password
+		}
+		fmt.Fprintf(conn, "AUTH %s\r\n", password)
+	}
+	fmt.Fprint(conn, "INFO server\r\nQUIT\r\n")
+	var answer strings.Builder
+	buffer := make([]byte, 8<<10)
+	for {
+		n, err := conn.Read(buffer)
+		answer.Write(buffer[:n])
+		if err != nil {
+			break
+		}
+	}
+	_, after, _ := strings.Cut(answer.String(), "process_id:")
+	line, _, _ := strings.Cut(after, "\r\n")
+	pid, err := strconv.Atoi(line)
+	if err != nil {
+		return 0
+	}
+	return pid
+}
