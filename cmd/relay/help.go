@@ -48,7 +48,9 @@ Usage: relay [COMMAND] [FLAGS]
 `)
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, e := range entries() {
-		fmt.Fprintf(t, "  %s\t%s\n", e.name, e.summary)
+		if !e.hidden {
+			fmt.Fprintf(t, "  %s\t%s\n", e.name, e.summary)
+		}
 	}
 	if err := t.Flush(); err != nil {
 		return err

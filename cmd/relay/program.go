@@ -60,12 +60,14 @@ type entry struct {
 	summary, help string
 	// settings: the flags are the relay's settings.
 	settings bool
-	make     func() command
+	// hidden: nobody but this program calls it.
+	hidden bool
+	make   func() command
 }
 
 // entries lists the subcommands in the order of the help.
 func entries() []entry {
-	return []entry{serveEntry, pubEntry, subEntry, tokenEntry, configEntry, versionEntry, helpEntry}
+	return []entry{serveEntry, pubEntry, subEntry, tokenEntry, benchEntry, configEntry, versionEntry, helpEntry, floorEntry}
 }
 
 func findEntry(name string) (entry, bool) {
@@ -115,7 +117,9 @@ func split(args []string) (name string, rest []string) {
 func unknownCommand(name string) error {
 	var names []string
 	for _, e := range entries() {
-		names = append(names, e.name)
+		if !e.hidden {
+			names = append(names, e.name)
+		}
 	}
 	e := &flags.Error{Text: fmt.Sprintf("there is no command %q", name), Hint: "`relay help` lists the commands"}
 	if near, ok := suggest.Nearest(name, names); ok {

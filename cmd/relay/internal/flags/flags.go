@@ -138,6 +138,10 @@ func Describe(w io.Writer, fs *flag.FlagSet, wanted func(name string) bool) {
 		if d, err := time.ParseDuration(def); err == nil {
 			def = FormatDuration(d)
 		}
+		// No command does anything zero times: it chooses a number.
+		if def == "0" || def == "0s" {
+			def = ""
+		}
 		_, usage := flag.UnquoteUsage(f)
 		Line(t, f.Name, placeholder(f), usage, def)
 	})
