@@ -16,9 +16,9 @@ const maxFrames = 128
 // nextUnit finds the end of what stands at the beginning of b and makes sense
 // on its own: a control frame, or a message from its first frame to its last,
 // with the control frames between them. size is 0 if not all of it is there.
-// pong says that it is a pong. The error is errTooBig, as soon as it is known that the
-// message has more than limit bytes or too many frames. Nothing else is judged
-// here: that is the library's work.
+// pong says that it is a pong, and a proper one. The error is errTooBig, as soon
+// as it is known that the message has more than limit bytes or too many frames.
+// Nothing else is judged here: that is the library's work.
 func nextUnit(b []byte, limit int) (size int, pong bool, err error) {
 	at, payload, within := 0, 0, false
 	for frames := 1; ; frames++ {
@@ -40,7 +40,7 @@ func nextUnit(b []byte, limit int) (size int, pong bool, err error) {
 		}
 		at += h.size + h.length
 		if !within {
-			return at, h.opcode == opPong, nil
+			return at, b[0] == finBit|opPong && b[1]&maskBit != 0, nil
 		}
 	}
 }

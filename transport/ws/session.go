@@ -177,8 +177,8 @@ func (s *session) Received(b []byte) (used int) {
 			return len(b)
 		}
 		used += size
+		s.finishedMessage() // each message has its own time
 	}
-	s.finishedMessage()
 	return used
 }
 
