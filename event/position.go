@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"strconv"
 	"strings"
 )
@@ -35,10 +36,20 @@ func RandomText(n int) string {
 	}
 }
 
+// allTags is how many tags there are.
+const allTags = 62 * 62 * 62 * 62 * 62 * 62
+
 // NewTag makes a tag. The relay that publishes makes it, not Redis: a script's
-// random numbers repeat after a restart of the server.
-func NewTag() Tag {
-	return Tag([]byte(RandomText(len(Tag{}))))
+// random numbers repeat after a restart of the server. A tag must be unlike
+// others and need not be secret, so the generator that every process seeds
+// from the system's random source will do; one is made for each event.
+func NewTag() (t Tag) {
+	n := mathrand.Uint64N(allTags)
+	for i := range t {
+		t[i] = base62[n%62]
+		n /= 62
+	}
+	return t
 }
 
 func (t Tag) String() string { return string(t[:]) }
