@@ -88,6 +88,7 @@ type Delivery struct {
 type Publication struct {
 	Channel string
 	Name    string
+	// Data is one compact JSON value.
 	Data    []byte
 	Exclude []string
 	// Transient: deliver now, keep nothing ("history": false).

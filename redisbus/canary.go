@@ -180,14 +180,16 @@ func (s *session) publishCanary(ctx context.Context, client rueidis.Client, chan
 	b := s.listener.bus
 	sent := strconv.FormatInt(int64(time.Since(b.started)), 10)
 	g := b.newGroup(client, channel, canaryKept)
-	g.add("history", event.NewTag().String(), "", sent)
+	g.addTag(event.NewTag())
+	g.add("")
+	g.add(sent)
 	err := client.Do(ctx, g.command(client)).Error()
 	if g.retry(err) && g.full {
 		err = client.Do(ctx, g.command(client)).Error()
 	}
 	redisErr, isRedis := rueidis.IsRedisErr(err)
 	if err == nil || isRedis {
-		g.pulse.note(err, true)
+		g.to.pulse.note(err, true)
 	}
 	switch {
 	case err != nil && !isRedis:

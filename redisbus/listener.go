@@ -19,7 +19,7 @@ type listener struct {
 	complain rate.Sometimes // bounds log lines about what strangers publish
 	kick     chan struct{}  // wakes run to place channels
 	sessions sync.WaitGroup
-	nowhere  pulse // of what no node serves
+	nowhere  outlet // of what no node serves
 
 	mu     sync.Mutex
 	wanted map[string]*session // the channel's session; nil while it has none
@@ -33,6 +33,7 @@ func newListener(b *Bus) *listener {
 		complain: rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		kick:     make(chan struct{}, 1),
 		wanted:   make(map[string]*session),
+		nowhere:  outlet{pipeline: pipeline{bus: b}},
 		nodes:    noTopology{errors.New("the subscriber connection to Redis is still being made")},
 	}
 }
@@ -124,12 +125,12 @@ func (l *listener) healthy() error {
 	return nil
 }
 
-// pulseOf is the pulse of the node to which a channel's events go.
-func (l *listener) pulseOf(channel string) *pulse {
+// outletOf is the node to which a channel's events go.
+func (l *listener) outletOf(channel string) *outlet {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if s := l.nodes.of(channel); s != nil {
-		return &s.pulse
+		return &s.outlet
 	}
 	return &l.nowhere
 }

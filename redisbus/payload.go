@@ -27,10 +27,29 @@ type body struct {
 	Exclude []string       `json:"exclude,omitempty"`
 }
 
-// encodeBody writes the JSON part of an event.
-func encodeBody(p *bus.Publication) (string, error) {
-	b, err := json.Marshal(body{Event: p.Name, Data: p.Data, Exclude: p.Exclude})
-	return string(b), err
+// appendBody writes the JSON part of an event. Its data is JSON already.
+func appendBody(b []byte, p *bus.Publication) ([]byte, error) {
+	b = append(b, `{"event":`...)
+	b, err := jsontext.AppendQuote(b, p.Name)
+	if err != nil {
+		return nil, err
+	}
+	b = append(b, `,"data":`...)
+	b = append(b, p.Data...)
+	for i, id := range p.Exclude {
+		if i == 0 {
+			b = append(b, `,"exclude":[`...)
+		} else {
+			b = append(b, ',')
+		}
+		if b, err = jsontext.AppendQuote(b, id); err != nil {
+			return nil, err
+		}
+	}
+	if len(p.Exclude) > 0 {
+		b = append(b, ']')
+	}
+	return append(b, '}'), nil
 }
 
 // decodeBody reads the JSON part. maxData bounds the data in bytes: a message

@@ -20,9 +20,8 @@ var publishText string
 
 var publishScript = newScript(publishText)
 
-// Publish implements bus.Bus. All channels of the batch go out in one
-// pipeline, one command a channel: the script, or plain PUBLISH where
-// nothing is to be kept.
+// Publish implements bus.Bus. All channels of the batch go out together, one
+// command a channel: the script, or plain PUBLISH where nothing is to be kept.
 func (b *Bus) Publish(ctx context.Context, batch []bus.Publication) []bus.Receipt {
 	receipts := make([]bus.Receipt, len(batch))
 	client, err := b.redis()
@@ -34,16 +33,16 @@ func (b *Bus) Publish(ctx context.Context, batch []bus.Publication) []bus.Receip
 	}
 	groups := admitted(b.group(client, batch, receipts), receipts)
 	for attempt := 0; len(groups) > 0; attempt++ {
-		replies := client.DoMulti(ctx, commands(client, groups)...)
+		ask(ctx, client, groups)
 		var again []*group
-		for i, g := range groups {
-			g.pulse.note(replies[i].Error(), !g.plain())
-			if g.retry(replies[i].Error()) {
+		for _, g := range groups {
+			g.to.pulse.note(g.reply.Error(), !g.plain())
+			if g.retry(g.reply.Error()) {
 				again = append(again, g)
 				continue
 			}
-			b.note(replies[i].Error())
-			g.settle(replies[i], receipts)
+			b.note(g.reply.Error())
+			g.settle(receipts)
 		}
 		groups = again
 		if len(groups) > 0 && !onlyScriptsMissing(groups) && !sleep(ctx, backoff(attempt, 200*time.Millisecond)) {
@@ -57,19 +56,51 @@ func (b *Bus) Publish(ctx context.Context, batch []bus.Publication) []bus.Receip
 	return receipts
 }
 
+// outlet is a Redis node as publishers know it.
+type outlet struct {
+	pulse    pulse
+	pipeline pipeline
+}
+
+// ask sends each group's command to its node and waits for all replies.
+func ask(ctx context.Context, client rueidis.Client, groups []*group) {
+	parcels := make(map[*outlet]*parcel, 1)
+	for _, g := range groups {
+		p := parcels[g.to]
+		if p == nil {
+			p = newParcel(ctx)
+			parcels[g.to] = p
+		}
+		p.add(client, g)
+	}
+	for to, p := range parcels {
+		if err := to.pipeline.send(client, p); err != nil {
+			p.fail(err)
+			delete(parcels, to)
+		}
+	}
+	for _, p := range parcels {
+		p.await()
+	}
+}
+
 // group is what goes to one channel in one command.
 type group struct {
 	items []int // indexes into the batch, in order
 	keys  []string
-	args  []string
+	// The script's arguments, one after the other, and where each ends: an
+	// array of a hundred events has three hundred, and they share one string.
+	text []byte
+	ends []int
 	// kept: history or a key is involved, so it takes the script.
 	kept bool
 	// full: the server does not know the script; send its text.
 	full bool
+	// reply is that of the last attempt.
+	reply rueidis.RedisResult
 	// err is why the last attempt was not executed.
 	err error
-	// pulse is that of the node it goes to.
-	pulse *pulse
+	to  *outlet
 }
 
 // group sorts a batch by channel, keeping the order within each. A
@@ -89,18 +120,18 @@ func (b *Bus) group(client rueidis.Client, batch []bus.Publication, receipts []b
 				continue
 			}
 		}
-		text, err := encodeBody(p)
-		if err != nil {
-			receipts[i].Err = fmt.Errorf("the event cannot be encoded: %w", err)
-			continue
-		}
 		g := byChannel[p.Channel]
 		if g == nil {
 			g = b.newGroup(client, p.Channel, b.options.Retention(p.Channel))
+		}
+		if err := b.include(g, p, i); err != nil {
+			receipts[i].Err = fmt.Errorf("the event cannot be encoded: %w", err)
+			continue
+		}
+		if len(g.items) == 1 {
 			byChannel[p.Channel] = g
 			groups = append(groups, g)
 		}
-		b.include(g, p, i, text)
 	}
 	return groups
 }
@@ -125,53 +156,85 @@ func (g *group) plain() bool { return len(g.items) == 1 && !g.kept }
 
 // newGroup begins the arguments of the script: two keys, six arguments.
 func (b *Bus) newGroup(client rueidis.Client, channel string, keep bus.Retention) *group {
-	return &group{
-		pulse: b.listener.pulseOf(channel),
-		keys:  []string{b.stream(channel), b.head(channel)},
-		args: []string{
-			strconv.Itoa(keep.Size), milliseconds(keep.TTL), milliseconds(keep.PositionTTL), milliseconds(bus.KeyTTL),
-			announces(client), event.NewTag().String(),
-		},
+	g := &group{
+		to:   b.listener.outletOf(channel),
+		keys: []string{b.stream(channel), b.head(channel)},
+		text: make([]byte, 0, 512),
+		ends: make([]int, 0, 6+3),
 	}
+	g.addNumber(int64(keep.Size))
+	g.addNumber(keep.TTL.Milliseconds())
+	g.addNumber(keep.PositionTTL.Milliseconds())
+	g.addNumber(bus.KeyTTL.Milliseconds())
+	g.add(announces(client))
+	g.addTag(event.NewTag())
+	return g
 }
 
-// include appends publication i of the batch.
-func (b *Bus) include(g *group, p *bus.Publication, i int, text string) {
-	kind, tag, fingerprint := "history", event.NewTag().String(), ""
+// include appends publication i of the batch: three arguments, of which an
+// event that is not kept has no tag, and one without a key no fingerprint.
+func (b *Bus) include(g *group, p *bus.Publication, i int) error {
+	begun, ends := len(g.text), len(g.ends)
 	if b.transient(p) {
-		kind, tag = "transient", ""
+		g.add("")
 	} else {
-		g.kept = true
+		g.addTag(event.NewTag())
 	}
-	if p.Key != "" {
-		g.kept = true
+	if p.Key == "" {
+		g.add("")
+	} else {
 		f := bus.FingerprintOf(p)
-		fingerprint = base64.RawURLEncoding.EncodeToString(f[:])
+		g.text = base64.RawURLEncoding.AppendEncode(g.text, f[:])
+		g.end()
+	}
+	text, err := appendBody(g.text, p)
+	if err != nil {
+		g.text, g.ends = g.text[:begun], g.ends[:ends]
+		return err
+	}
+	g.text = text
+	g.end()
+	g.items = append(g.items, i)
+	if p.Key != "" {
 		g.keys = append(g.keys, b.key(p.Channel, p.Key))
 	}
-	g.items = append(g.items, i)
-	g.add(kind, tag, fingerprint, text)
+	g.kept = g.kept || p.Key != "" || !b.transient(p)
+	return nil
 }
 
-// add appends one event's four arguments.
-func (g *group) add(kind, tag, fingerprint, text string) {
-	g.args = append(g.args, kind, tag, fingerprint, text)
+func (g *group) add(argument string) {
+	g.text = append(g.text, argument...)
+	g.end()
+}
+
+func (g *group) addNumber(n int64) {
+	g.text = strconv.AppendInt(g.text, n, 10)
+	g.end()
+}
+
+func (g *group) addTag(t event.Tag) {
+	g.text = append(g.text, t[:]...)
+	g.end()
+}
+
+// end ends the argument whose text has been appended.
+func (g *group) end() { g.ends = append(g.ends, len(g.text)) }
+
+func (g *group) arguments() []string {
+	text, args, begin := string(g.text), make([]string, len(g.ends)), 0
+	for i, end := range g.ends {
+		args[i], begin = text[begin:end], end
+	}
+	return args
 }
 
 // command is the script, or PUBLISH where that alone will do.
 func (g *group) command(client rueidis.Client) rueidis.Completed {
+	args := g.arguments()
 	if g.plain() {
-		return announcement(client, g.keys[0], g.args[len(g.args)-1])
+		return announcement(client, g.keys[0], args[len(args)-1])
 	}
-	return publishScript.command(client, g.full, g.keys, g.args)
-}
-
-func commands(client rueidis.Client, groups []*group) []rueidis.Completed {
-	list := make([]rueidis.Completed, len(groups))
-	for i, g := range groups {
-		list[i] = g.command(client)
-	}
-	return list
+	return publishScript.command(client, g.full, g.keys, args)
 }
 
 // retry reports whether the command was certainly not executed and may be sent again.
@@ -185,19 +248,19 @@ func (g *group) retry(err error) bool {
 		g.full = true
 		return true
 	}
-	return notExecuted(redisErr) && !(refusesAll(redisErr) && g.pulse.hopeless())
+	return notExecuted(redisErr) && !(refusesAll(redisErr) && g.to.pulse.hopeless())
 }
 
 // admitted returns the groups whose nodes may be asked now; the others are
 // answered.
 func admitted(groups []*group, receipts []bus.Receipt) []*group {
-	asked := make(map[*pulse]error, 1)
+	asked := make(map[*outlet]error, 1)
 	list := groups[:0]
 	for _, g := range groups {
-		silence, known := asked[g.pulse]
+		silence, known := asked[g.to]
 		if !known {
-			silence = g.pulse.admit()
-			asked[g.pulse] = silence
+			silence = g.to.pulse.admit()
+			asked[g.to] = silence
 		}
 		if silence != nil {
 			g.fail(silence, receipts)
@@ -218,17 +281,17 @@ func onlyScriptsMissing(groups []*group) bool {
 }
 
 // settle reads the reply of a group's command into the receipts.
-func (g *group) settle(reply rueidis.RedisResult, receipts []bus.Receipt) {
-	if err := reply.Error(); err != nil {
+func (g *group) settle(receipts []bus.Receipt) {
+	if err := g.reply.Error(); err != nil {
 		g.fail(fmt.Errorf("%w: %w", bus.ErrUnavailable, err), receipts)
 		return
 	}
 	if g.plain() {
-		n, err := reply.AsInt64()
+		n, err := g.reply.AsInt64()
 		receipts[g.items[0]] = bus.Receipt{Receivers: int(n), Err: err}
 		return
 	}
-	answers, err := reply.ToArray()
+	answers, err := g.reply.ToArray()
 	if err != nil || len(answers) != len(g.items) {
 		g.fail(fmt.Errorf("%w: the publish script answered something else than it should", bus.ErrUnavailable), receipts)
 		return

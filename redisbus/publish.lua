@@ -15,17 +15,10 @@ if not redis.acl_check_cmd(publish, stream, '') then
 	return redis.error_reply('NOPERM this user may not ' .. publish .. ' to ' .. stream)
 end
 
-local function now()
-	local t = redis.call('TIME')
-	return t[1] * 1000 + math.floor(t[2] / 1000)
-end
-
-local function int(n)
-	return string.format('%.0f', n)
-end
-
 -- Where the channel stands. Read once, at the first event that history keeps.
 local clock, ms, offset, tag
+-- When the last event before these was published.
+local before
 
 local function newHistory()
 	redis.call('UNLINK', stream)
@@ -33,7 +26,8 @@ local function newHistory()
 end
 
 local function readHead()
-	clock = now()
+	local t = redis.call('TIME')
+	clock = t[1] * 1000 + math.floor(t[2] / 1000)
 	local h = redis.call('GET', head)
 	if not h then
 		return newHistory()
@@ -43,38 +37,39 @@ local function readHead()
 		return newHistory()
 	end
 	ms, offset, tag = tonumber(a), tonumber(b), c
+	before = ms
+end
+
+local function add(newTag, json)
+	local id = string.format('%d-%d', math.max(clock, ms), offset + 1)
+	return id, redis.pcall('XADD', stream, 'MAXLEN', '~', size, id, 'e', newTag .. ' ' .. tag .. ' ' .. json)
 end
 
 local function append(newTag, json)
-	local at = math.max(clock, ms)
-	local id = int(at) .. '-' .. int(offset + 1)
-	local reply = redis.pcall('XADD', stream, 'MAXLEN', '~', size, id, 'e', newTag .. ' ' .. tag .. ' ' .. json)
+	local id, reply = add(newTag, json)
 	if type(reply) == 'table' and reply.err and string.find(reply.err, 'equal or smaller', 1, true) then
 		-- The stream knows of events that the head does not.
 		newHistory()
-		at = clock
-		id = int(at) .. '-1'
-		reply = redis.pcall('XADD', stream, 'MAXLEN', '~', size, id, 'e', newTag .. ' ' .. tag .. ' ' .. json)
+		id, reply = add(newTag, json)
 	end
 	if type(reply) == 'table' and reply.err then
 		return nil, nil, reply
 	end
 	local previous = tag
-	ms, offset, tag = at, offset + 1, newTag
+	ms, offset, tag = math.max(clock, ms), offset + 1, newTag
 	return id .. '-' .. newTag, previous
 end
 
 local replies, messages, used, store = {}, {}, {}, {}
 local item = 0
 local nextKey = 3
-local appended = false
 
 for k = 3, #KEYS do
 	used[KEYS[k]] = redis.call('GET', KEYS[k]) or nil
 end
 
-for i = 7, #ARGV, 4 do
-	local kind, newTag, print, json = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+for i = 7, #ARGV, 3 do
+	local newTag, print, json = ARGV[i], ARGV[i + 1], ARGV[i + 2]
 	item = item + 1
 	local key, known
 	if print ~= '' then
@@ -87,7 +82,7 @@ for i = 7, #ARGV, 4 do
 		replies[item] = knownPrint == print and '=' .. position or '!'
 	else
 		local position = ''
-		if kind == 'history' then
+		if newTag ~= '' then
 			if not clock then
 				readHead()
 			end
@@ -96,12 +91,10 @@ for i = 7, #ARGV, 4 do
 			if err then
 				return err
 			end
-			appended = true
-			messages[#messages + 1] = {item, position .. ' ' .. previous .. ' ' .. json}
 			replies[item] = position
-		else
-			messages[#messages + 1] = {item, json}
+			json = position .. ' ' .. previous .. ' ' .. json
 		end
+		messages[item] = json
 		if key then
 			used[key] = print .. ' ' .. position
 			store[#store + 1] = key
@@ -109,18 +102,23 @@ for i = 7, #ARGV, 4 do
 	end
 end
 
-if appended then
-	redis.call('XTRIM', stream, 'MINID', '~', int(math.max(0, clock - ttl)))
+if clock then
+	-- One part in 64 of the TTL may pass before what is older goes: a busy
+	-- channel would look for it with every event and find none.
+	local slice = math.max(1, ttl / 64)
+	if before and math.floor(before / slice) ~= math.floor(clock / slice) then
+		redis.call('XTRIM', stream, 'MINID', '~', string.format('%d', math.max(0, clock - ttl)))
+	end
 	redis.call('PEXPIRE', stream, ttl)
-	redis.call('SET', head, int(ms) .. '-' .. int(offset) .. '-' .. tag, 'PX', positionTTL)
+	redis.call('SET', head, string.format('%d-%d-', ms, offset) .. tag, 'PX', positionTTL)
 end
 for _, key in ipairs(store) do
 	redis.call('SET', key, used[key], 'PX', keyTTL)
 end
-for _, m in ipairs(messages) do
-	local receivers = redis.call(publish, stream, m[2])
-	if not replies[m[1]] then
-		replies[m[1]] = receivers
+for i = 1, item do
+	if messages[i] then
+		local receivers = redis.call(publish, stream, messages[i])
+		replies[i] = replies[i] or receivers
 	end
 end
 return replies

@@ -59,8 +59,8 @@ func (p *pulse) note(err error, write bool) {
 		if write {
 			p.refusing = time.Time{}
 		}
-	case errors.Is(err, context.Canceled):
-		// The publisher gave up; that says nothing about the node.
+	case errors.Is(err, context.Canceled), errors.Is(err, errOverwhelmed):
+		// The publisher gave up, or was not let in; that says nothing about the node.
 	case !isRedis:
 		p.silence = err
 	default:

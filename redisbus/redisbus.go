@@ -97,6 +97,9 @@ func Open(options Options) (*Bus, error) {
 	// Keeps a goroutine reading on each connection, so that one that Redis has
 	// closed is known as closed before the next event is sent into it.
 	client.AlwaysPipelining = true
+	// One connection for all that is published: events that wait for each other
+	// go out in one write, and two connections would make two of it.
+	client.PipelineMultiplex = -1
 	client.ClientName = "relay"
 	if client.Sentinel.MasterSet != "" {
 		client.Sentinel.TopologyRefreshInterval = topologyRefresh
@@ -208,12 +211,24 @@ func (b *Bus) Healthy() error {
 func (b *Bus) Close() {
 	b.mu.Lock()
 	b.trouble = errors.New("the relay is stopping")
-	b.mu.Unlock()
 	b.cancel()
+	b.mu.Unlock()
 	b.tasks.Wait()
 	if c := b.conn.Load(); c != nil {
 		(*c).Close()
 	}
+}
+
+// begin starts a task for which Close waits. It reports false if the bus is
+// closed.
+func (b *Bus) begin(task func()) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ctx.Err() != nil {
+		return false
+	}
+	b.tasks.Go(task)
+	return true
 }
 
 func (b *Bus) receiverNow() bus.Receiver {

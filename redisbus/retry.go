@@ -17,7 +17,7 @@ func (b *Bus) insist(ctx context.Context, channel string, try func() error) erro
 		err := try()
 		var redisErr *rueidis.RedisError
 		again := patient && errors.As(err, &redisErr) && notExecuted(redisErr) &&
-			!(refusesAll(redisErr) && b.listener.pulseOf(channel).hopeless())
+			!(refusesAll(redisErr) && b.listener.outletOf(channel).pulse.hopeless())
 		if !again || !sleep(ctx, backoff(attempt, 200*time.Millisecond)) {
 			return err
 		}

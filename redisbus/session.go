@@ -24,7 +24,7 @@ type session struct {
 	dial     func() (conn rueidis.DedicatedClient, release func(), err error)
 	cancel   context.CancelFunc // ends it; nil where only the bus's end does
 	kick     chan struct{}      // wakes the sender
-	pulse    pulse              // of the node
+	outlet   outlet             // of the node
 
 	// delivering is held while the receiver is told something, so that one
 	// can wait until it no longer is. Never taken under a lock that want takes.
@@ -45,6 +45,7 @@ func newSession(l *listener, node string, dial func() (rueidis.DedicatedClient, 
 		node:     node,
 		dial:     dial,
 		kick:     make(chan struct{}, 1),
+		outlet:   outlet{pipeline: pipeline{bus: l.bus}},
 		wanted:   make(map[string]bool),
 		trouble:  errors.New("the subscriber connection to Redis is still being made"),
 	}
