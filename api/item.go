@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -31,10 +32,26 @@ type itemReader struct {
 	compact []byte // reused
 }
 
+// itemReaders are used again: what a decoder grows to would be half of all
+// memory that a publish takes.
+var itemReaders = sync.Pool{New: func() any { return &itemReader{reader: newReader(nil)} }}
+
+// release gives the reader back, unless a large body has made it large.
+func (r *itemReader) release() {
+	if len(r.src) > DefaultMaxEventBytes {
+		return
+	}
+	r.reset(nil)
+	itemReaders.Put(r)
+}
+
 // readItems reads the body of a publish request. list says whether it was an
 // array. If anything is wrong anywhere, there are no items but a problem.
 func readItems(body []byte, maxData int) (items []item, list bool, p *problem.Problem) {
-	r := &itemReader{reader: newReader(body), maxData: maxData}
+	r := itemReaders.Get().(*itemReader)
+	defer r.release()
+	r.reset(body)
+	r.maxData = maxData
 	switch r.kind() {
 	case jsontext.KindBeginObject:
 		items = []item{r.readItem()}
@@ -173,7 +190,7 @@ func (r *itemReader) data() []byte {
 	if r.syntax != nil {
 		return nil
 	}
-	r.compact = appendCompact(r.compact[:0], value)
+	r.compact = event.AppendCompact(r.compact[:0], value)
 	if len(r.compact) > r.maxData {
 		r.note(event.CodeDataTooLarge, fmt.Sprintf("The data has %d bytes as compact JSON, and at most %d are allowed. "+
 			"Send less, such as a reference to fetch the rest by, or raise RELAY_MAX_EVENT_BYTES.", len(r.compact), r.maxData))

@@ -25,8 +25,9 @@ const maxListed = 100
 // everything that is wrong at once. A syntax error ends the walk: from then on
 // nothing more is read or noted, and syntaxProblem returns it.
 type reader struct {
-	src []byte
-	dec *jsontext.Decoder
+	src  []byte
+	left bytes.Buffer // of src, for dec
+	dec  *jsontext.Decoder
 
 	name []byte // of the member at hand; reused
 
@@ -41,7 +42,17 @@ type reader struct {
 var errTrailing = errors.New("something follows the JSON value; several events go into one array")
 
 func newReader(src []byte) *reader {
-	return &reader{src: src, dec: jsontext.NewDecoder(bytes.NewBuffer(src))}
+	r := new(reader)
+	r.dec = jsontext.NewDecoder(&r.left)
+	r.reset(src)
+	return r
+}
+
+// reset begins anew with another body. The problems found before belong to
+// whoever was told them.
+func (r *reader) reset(src []byte) {
+	*r = reader{src: src, left: *bytes.NewBuffer(src), dec: r.dec, name: r.name}
+	r.dec.Reset(&r.left)
 }
 
 // kind returns what comes next, or jsontext.KindInvalid after or at a syntax error.

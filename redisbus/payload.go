@@ -1,11 +1,13 @@
 package redisbus
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
+	"sync"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"relay/bus"
@@ -19,13 +21,6 @@ import (
 //	without history:        <json>
 //
 // The last form is also what any Redis client may PUBLISH by hand.
-
-// body is the JSON part.
-type body struct {
-	Event   string         `json:"event"`
-	Data    jsontext.Value `json:"data"`
-	Exclude []string       `json:"exclude,omitempty"`
-}
 
 // appendBody writes the JSON part of an event. Its data is JSON already.
 func appendBody(b []byte, p *bus.Publication) ([]byte, error) {
@@ -52,31 +47,139 @@ func appendBody(b []byte, p *bus.Publication) ([]byte, error) {
 	return append(b, '}'), nil
 }
 
+// bodyReader reads the JSON part of one event after another. Decoders are used
+// again, since each event heard needs one for a microsecond.
+type bodyReader struct {
+	src  []byte
+	left bytes.Buffer // of src, for dec
+	dec  *jsontext.Decoder
+	name []byte // of the member at hand
+}
+
+var bodyReaders = sync.Pool{New: func() any {
+	r := new(bodyReader)
+	r.dec = jsontext.NewDecoder(&r.left)
+	return r
+}}
+
 // decodeBody reads the JSON part. maxData bounds the data in bytes: a message
 // may come from any Redis client.
 func decodeBody(channel, text string, maxData int) (*event.Event, error) {
-	var b body
-	// Fields it does not know are ignored: a newer relay may have written them.
-	if err := json.Unmarshal([]byte(text), &b); err != nil {
+	r := bodyReaders.Get().(*bodyReader)
+	if len(text) <= largestKept {
+		defer bodyReaders.Put(r)
+	}
+	r.src = []byte(text)
+	r.left = *bytes.NewBuffer(r.src)
+	r.dec.Reset(&r.left)
+	e := &event.Event{Channel: channel}
+	if err := r.read(e); err != nil {
 		return nil, fmt.Errorf("not an event's JSON: %w", err)
 	}
-	if err := event.CheckName(b.Event); err != nil {
+	if err := event.CheckName(e.Name); err != nil {
 		return nil, err
 	}
-	if b.Data == nil {
+	if e.Data == nil {
 		return nil, errors.New(`an event needs "data"; null will do`)
 	}
-	if err := b.Data.Compact(); err != nil {
-		return nil, err
+	// It shrinks in its place.
+	e.Data = event.AppendCompact(e.Data[:0], e.Data)
+	if len(e.Data) > maxData {
+		return nil, fmt.Errorf("the data has %d bytes; the limit is %d (RELAY_MAX_EVENT_BYTES)", len(e.Data), maxData)
 	}
-	if len(b.Data) > maxData {
-		return nil, fmt.Errorf("the data has %d bytes; the limit is %d (RELAY_MAX_EVENT_BYTES)", len(b.Data), maxData)
-	}
-	if len(b.Exclude) > event.MaxExclude {
+	if len(e.Exclude) > event.MaxExclude {
 		return nil, fmt.Errorf("more than %d connections are excluded", event.MaxExclude)
 	}
-	return &event.Event{Channel: channel, Name: b.Event, Data: b.Data, Exclude: b.Exclude}, nil
+	return e, nil
 }
+
+// largestKept is the text beyond which a decoder may have grown too large to
+// be used again.
+const largestKept = 64 << 10
+
+// read reads one object, and nothing after it. The event's data is part of src.
+func (r *bodyReader) read(e *event.Event) error {
+	if err := r.begin(jsontext.KindBeginObject); err != nil {
+		return err
+	}
+	for r.dec.PeekKind() != jsontext.KindEndObject {
+		name, err := r.dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		if r.name, err = jsontext.AppendUnquote(r.name[:0], name); err != nil {
+			return err
+		}
+		switch string(r.name) {
+		case "event":
+			e.Name, err = r.string()
+		case "data":
+			e.Data, err = r.value()
+		case "exclude":
+			e.Exclude, err = r.strings()
+		default:
+			// A newer relay may have written it.
+			err = r.dec.SkipValue()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if _, err := r.dec.ReadToken(); err != nil {
+		return err
+	}
+	if _, err := r.dec.ReadToken(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows it")
+	}
+	return nil
+}
+
+func (r *bodyReader) begin(kind jsontext.Kind) error {
+	token, err := r.dec.ReadToken()
+	if err == nil && token.Kind() != kind {
+		err = errKind
+	}
+	return err
+}
+
+// value reads anything, and returns where it stands in src: what the decoder
+// returns is valid until its next read only.
+func (r *bodyReader) value() ([]byte, error) {
+	v, err := r.dec.ReadValue()
+	end := int(r.dec.InputOffset())
+	return r.src[end-len(v) : end : end], err
+}
+
+func (r *bodyReader) string() (string, error) {
+	token, err := r.dec.ReadToken()
+	if err != nil {
+		return "", err
+	}
+	if token.Kind() != jsontext.KindString {
+		return "", errKind
+	}
+	return token.String(), nil
+}
+
+func (r *bodyReader) strings() (list []string, err error) {
+	if r.dec.PeekKind() == jsontext.KindNull {
+		return nil, r.dec.SkipValue()
+	}
+	if err := r.begin(jsontext.KindBeginArray); err != nil {
+		return nil, err
+	}
+	for r.dec.PeekKind() != jsontext.KindEndArray {
+		s, err := r.string()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	_, err = r.dec.ReadToken()
+	return list, err
+}
+
+var errKind = errors.New("a value of the wrong type")
 
 var errPayload = errors.New("neither <position> <prevtag> <json> nor bare JSON")
 

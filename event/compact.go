@@ -1,9 +1,9 @@
-package api
+package event
 
-// appendCompact appends a JSON value to dst without the white space between
-// its tokens. The value must be valid. (jsontext's own Compact would parse it
-// a second time.)
-func appendCompact(dst, value []byte) []byte {
+// AppendCompact appends a JSON value to dst without the white space between
+// its tokens, as an Event's Data must be. The value must be valid. (jsontext's
+// own Compact would parse it a second time.)
+func AppendCompact(dst, value []byte) []byte {
 	inString := false
 	for i := 0; i < len(value); i++ {
 		c := value[i]
