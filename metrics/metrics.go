@@ -56,7 +56,7 @@ func (m *Metrics) Handler() http.Handler {
 func (m *Metrics) RegisterHealth(healthy func() error) {
 	promauto.With(m.registry).NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "relay_bus_healthy",
-		Help: "1 while this relay has its connections to the bus and hears through them, else 0.",
+		Help: "1 while this relay has its connections to the bus, hears through them, and the bus takes what it publishes, else 0.",
 	}, func() float64 {
 		if healthy() != nil {
 			return 0

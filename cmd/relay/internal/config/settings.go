@@ -157,7 +157,7 @@ func table() []*Setting {
 		},
 		{
 			Name: "ready_strict", Group: groupRunning, Default: "false",
-			Help: "Not ready whenever Redis is away.",
+			Help: "Not ready whenever Redis is away or refuses to write.",
 			Doc: "Without it the relay becomes ready when Redis has answered once, so that a wrong URL stops a rollout, and stays ready through an " +
 				"outage of Redis: clients keep their connections and heal afterwards.",
 			value: boolean(func(c *Config) *bool { return &c.ReadyStrict }),
