@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -14,7 +15,7 @@ type Loop struct {
 	stop    chan struct{}
 	tasks   sync.WaitGroup
 
-	sockets sync.WaitGroup // those that have not ended
+	sockets sync.WaitGroup // those that were taken and have not ended
 }
 
 // NewLoop makes a loop that pings every client once in an interval. The error
@@ -28,11 +29,12 @@ func NewLoop(interval time.Duration) (*Loop, error) {
 	return l, nil
 }
 
-// Close ends all sockets and the goroutines of the loop. No socket may be
-// taken any more.
+// Close ends all sockets and the goroutines of the loop. A handler may come to
+// Take during it or later, since nobody waits for one that has taken its
+// connection from the HTTP server: it gets ErrClosed.
 func (l *Loop) Close() {
 	close(l.stop)
-	for _, s := range l.wheel.all() {
+	for _, s := range l.wheel.close() {
 		s.Abort(Finished)
 	}
 	l.sockets.Wait()
@@ -50,6 +52,12 @@ func (l *Loop) Take(conn net.Conn, options *Options, owner Owner) (*Socket, erro
 		_ = conn.Close()
 		return nil, err
 	}
-	l.sockets.Add(1)
+	if !l.wheel.add(s, &l.sockets) {
+		s.device.close()
+		return nil, ErrClosed
+	}
 	return s, nil
 }
+
+// ErrClosed says that a loop takes no sockets any more.
+var ErrClosed = errors.New("the relay no longer takes connections")

@@ -137,17 +137,21 @@ func (p *poller) add(s *Socket, d *fast) error {
 	p.generation++
 	d.generation = p.generation
 	p.sockets[d.fd] = s
-	// By edges: each change is told once, in either direction, and no call is
-	// ever needed to ask for the one or the other.
-	event := unix.EpollEvent{
-		Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET,
-		Fd:     int32(d.fd), Pad: d.generation,
-	}
+	event := d.event()
 	err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, d.fd, &event)
 	if err != nil {
 		p.sockets[d.fd] = nil
 	}
 	return err
+}
+
+// event is what a socket is waited for. By edges: each change is told once, in
+// either direction, and no call is ever needed to ask for the one or the other.
+func (d *fast) event() unix.EpollEvent {
+	return unix.EpollEvent{
+		Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET,
+		Fd:     int32(d.fd), Pad: d.generation,
+	}
 }
 
 func (p *poller) forget(fd int) {
@@ -210,7 +214,7 @@ func (p *poller) serve(e *unix.EpollEvent) {
 	if e.Events&^unix.EPOLLOUT == 0 {
 		return
 	}
-	for {
+	for range readsInARow {
 		n, err := unix.Read(d.fd, p.buffer)
 		switch {
 		case n > 0:
@@ -228,6 +232,20 @@ func (p *poller) serve(e *unix.EpollEvent) {
 		if n > 0 {
 			return // less than there was room for: that was all
 		}
+	}
+	p.comeBack(s, d)
+}
+
+// readsInARow bounds what one socket is read before it is the turn of others:
+// a client that sends as fast as it is read would else be the only one served.
+const readsInARow = 4
+
+// comeBack has a socket that can still be read told of again, behind those
+// that are ready now. There would be no edge for what is there already.
+func (p *poller) comeBack(s *Socket, d *fast) {
+	event := d.event()
+	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_MOD, d.fd, &event); err != nil {
+		s.end(false)
 	}
 }
 

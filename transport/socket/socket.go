@@ -237,7 +237,6 @@ func (s *Socket) Start(early []byte) {
 	if len(early) > 0 {
 		s.received(early)
 	}
-	s.loop.wheel.add(s)
 	s.loop.start(s)
 	s.flush()
 }

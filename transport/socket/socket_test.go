@@ -9,6 +9,7 @@ import (
 	"net"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -456,4 +457,124 @@ func TestSendingAllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { s.Send(head, body) }); n > 0 {
 		t.Errorf("%v allocations with a head", n)
 	}
+}
+
+// Handlers come to Take whenever they like: nobody waits for one that has its
+// connection from the HTTP server.
+func TestCloseAmongTakers(t *testing.T) {
+	onEach(t, func(t *testing.T, wrap func(net.Conn) net.Conn) {
+		l, err := socket.NewLoop(time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken := newOwner()
+		s, _ := pair(t, l, wrap, &usual, taken)
+		closed := make(chan struct{})
+		go func() {
+			defer close(closed)
+			l.Close()
+		}()
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
+		for refused := false; !refused; {
+			client, err := net.Dial("tcp", listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			server, err := listener.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			late, err := l.Take(wrap(server), &usual, newOwner())
+			switch {
+			case errors.Is(err, socket.ErrClosed):
+				refused = true
+			case err != nil:
+				t.Fatal(err)
+			default:
+				late.Start(nil)
+			}
+			if _, err := client.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+				t.Errorf("a client of a closed loop reads %v", err)
+			}
+			_ = client.Close()
+		}
+		s.Start(nil) // by a handler that took its time
+		if how := awaitEnd(t, taken); how != socket.Finished {
+			t.Errorf("ended as %v", how)
+		}
+		select {
+		case <-closed:
+		case <-time.After(time.Minute):
+			t.Error("the loop still waits for a socket after a minute")
+		}
+	})
+}
+
+// flood is a client that has sent as much again whenever it has been read.
+type flood struct {
+	*owner
+	client *net.TCPConn
+	first  func()
+	rounds atomic.Int64
+}
+
+const floodRounds = 400
+
+func (f *flood) Received(b []byte) int {
+	switch n := f.rounds.Add(1); {
+	case n == 1:
+		f.first()
+	case n > floodRounds:
+		return len(b)
+	}
+	_, _ = f.client.Write(b)
+	return len(b)
+}
+
+func TestNobodyIsReadForEver(t *testing.T) {
+	onEach(t, func(t *testing.T, wrap func(net.Conn) net.Conn) {
+		l := newLoop(t, time.Hour)
+		// As many as are surely spread over all that read.
+		others := make([]*net.TCPConn, runtime.GOMAXPROCS(0))
+		f := &flood{owner: newOwner()}
+		heard := make(chan int64, len(others))
+		for i := range others {
+			o := newOwner()
+			o.take = func(b []byte) int {
+				heard <- f.rounds.Load()
+				return len(b)
+			}
+			var s *socket.Socket
+			s, others[i] = pair(t, l, wrap, &usual, o)
+			s.Start(nil)
+		}
+		var s *socket.Socket
+		s, f.client = pair(t, l, func(c net.Conn) net.Conn {
+			_ = c.(*net.TCPConn).SetReadBuffer(1 << 20)
+			return wrap(c)
+		}, &usual, f)
+		f.first = func() {
+			for _, other := range others {
+				_, _ = other.Write([]byte("me too"))
+			}
+		}
+		if _, err := f.client.Write(make([]byte, 192<<10)); err != nil {
+			t.Fatal(err)
+		}
+		s.Start(nil)
+		for range others {
+			select {
+			case rounds := <-heard:
+				if rounds >= floodRounds {
+					t.Error("others were heard only when the flood was over")
+				}
+			case <-time.After(time.Minute):
+				t.Fatal("not heard for a minute")
+			}
+		}
+	})
 }

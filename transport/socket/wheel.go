@@ -15,6 +15,7 @@ type wheel struct {
 	mu    sync.Mutex
 	spoke [spokes][]*Socket
 	next  int
+	over  bool // no socket comes any more
 
 	visited []*Socket // scratch of the goroutine that turns it
 }
@@ -22,32 +23,32 @@ type wheel struct {
 const spokes = 128
 
 // round is a socket's place on the wheel.
-type round struct {
-	on           bool
-	spoke, place int32
-}
+type round struct{ spoke, place int32 }
 
-func (w *wheel) add(s *Socket) {
+// add gives a socket its place and counts it, in one step as close sees it. It
+// returns false after close.
+func (w *wheel) add(s *Socket, count *sync.WaitGroup) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.over {
+		return false
+	}
+	count.Add(1)
 	n := rand.IntN(spokes)
-	s.round = round{on: true, spoke: int32(n), place: int32(len(w.spoke[n]))}
+	s.round = round{spoke: int32(n), place: int32(len(w.spoke[n]))}
 	w.spoke[n] = append(w.spoke[n], s)
+	return true
 }
 
 func (w *wheel) remove(s *Socket) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !s.round.on {
-		return
-	}
 	list := w.spoke[s.round.spoke]
 	end := len(list) - 1
 	list[s.round.place] = list[end]
 	list[end].round.place = s.round.place
 	list[end] = nil
 	w.spoke[s.round.spoke] = list[:end]
-	s.round.on = false
 }
 
 // turn visits the next spoke.
@@ -62,10 +63,11 @@ func (w *wheel) turn() {
 	clear(w.visited)
 }
 
-// all returns the sockets of this moment.
-func (w *wheel) all() (list []*Socket) {
+// close returns the sockets that are there; no other comes.
+func (w *wheel) close() (list []*Socket) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.over = true
 	for _, sockets := range w.spoke {
 		list = append(list, sockets...)
 	}
