@@ -32,7 +32,8 @@ type queue struct {
 	flying int // of what follows: in a write under way, which has its own copy
 	bytes  int
 	over   *time.Timer // runs while bytes is over the limit
-	before int         // bytes when it was set
+	set    time.Time   // when it was set
+	before int         // bytes at that time
 }
 
 func newQueue(limit int, judge func()) *queue { return &queue{limit: limit, judge: judge} }
@@ -45,7 +46,7 @@ func (q *queue) fits(f frame) bool { return q.bytes+f.size() <= q.limit*burst }
 func (q *queue) add(f frame) {
 	q.bytes += f.size()
 	if q.bytes > q.limit && q.over == nil {
-		q.before = q.bytes
+		q.before, q.set = q.bytes, time.Now()
 		q.over = time.AfterFunc(grace, q.judge)
 	}
 	q.frames = append(q.frames, f)
@@ -53,13 +54,13 @@ func (q *queue) add(f frame) {
 
 // tooSlow judges the client when grace is over.
 func (q *queue) tooSlow() bool {
-	if q.over == nil {
-		return false // it has caught up
+	if q.over == nil || time.Since(q.set) < grace {
+		return false // it has caught up, perhaps only while the judge came
 	}
 	if q.bytes > q.before-q.before/4 {
 		return true
 	}
-	q.before = q.bytes
+	q.before, q.set = q.bytes, time.Now()
 	q.over.Reset(grace)
 	return false
 }

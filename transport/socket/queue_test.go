@@ -48,7 +48,7 @@ func TestSlowness(t *testing.T) {
 			v.add(1000)
 			for range 15 {
 				time.Sleep(time.Second)
-				v.drop(60)
+				v.drop(65) // enough before the judge, whichever is first in the fifth second
 			}
 		}, 0},
 		"at the pace of what comes": {func(v *verdicts) {
@@ -74,6 +74,26 @@ func TestSlowness(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A judge whom the lock held up may come when the queue he was sent for is
+// gone and another has just begun to wait.
+func TestJudgeWhoComesLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(100, func() {})
+		defer q.calm()
+		q.add(frame{body: make([]byte, 300)})
+		time.Sleep(grace)
+		q.drop(300)
+		q.add(frame{body: make([]byte, 300)})
+		if q.tooSlow() {
+			t.Error("a client that had caught up was found slow at once")
+		}
+		time.Sleep(grace)
+		if !q.tooSlow() {
+			t.Error("it is not found slow when its time is over")
+		}
+	})
 }
 
 // However frames are cut into writes, and whatever is given up between, what
