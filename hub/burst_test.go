@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"relay/bus"
 	"relay/bus/bustest"
@@ -38,7 +39,7 @@ func (p *pieces) Send(head, body []byte) bool {
 
 func (p *pieces) Ready(int) bool { return true }
 
-func (p *pieces) Close(event.Reason, string, []byte) {}
+func (p *pieces) Close(_ event.Reason, _ string, last []byte) { p.Send(nil, last) }
 
 func (p *pieces) take() []string {
 	p.mu.Lock()
@@ -92,82 +93,35 @@ func TestBurstsCarryCursors(t *testing.T) {
 	})
 }
 
-// However many clients there are, an event costs the same allocations: those of
-// its one encoding.
-func TestDeliveriesAllocateNothing(t *testing.T) {
-	few, many := allocationsFor(t, 10), allocationsFor(t, 1000)
-	if many > few+50 {
-		t.Errorf("an event for 10 clients takes %.0f allocations, for 1000 it takes %.0f", few, many)
-	}
-}
-
-// nowhere is a sink that takes everything and keeps nothing.
-type nowhere struct{}
-
-func (nowhere) Send(_, _ []byte) bool              { return true }
-func (nowhere) Ready(int) bool                     { return true }
-func (nowhere) Close(event.Reason, string, []byte) {}
-
-func allocationsFor(t *testing.T, clients int) float64 {
-	t.Helper()
-	b := membus.New(bustest.Keep)
-	defer b.Close()
-	h := hub.New(b, hub.Options{})
-	defer h.Close()
-	publish := crowd(t, h, b, clients)
-	return testing.AllocsPerRun(100, publish)
-}
-
-// crowd connects clients to a channel. The function it returns publishes one
-// event and returns when all have got it.
-func crowd(tb testing.TB, h *hub.Hub, b *membus.Bus, clients int) func() {
-	tb.Helper()
-	for range clients {
-		conn, err := h.Connect(hub.Newcomer{Grant: everything, Sink: nowhere{}, Format: plain{}})
+// A client that is sent away because one of its channels cannot be had comes
+// back for all of them. What it is told at last must name where it stands in
+// that one too, or it would never be told what it missed there.
+func TestGoodbyeNamesTheChannelThatFailed(t *testing.T) {
+	withFaults(t, func(t *testing.T, h *hub.Hub, b *faultyBus) {
+		at := bustest.Publish(t, b, bustest.Number("b", 1))[0].ID
+		text := event.AppendCursorEntry(nil, event.HashChannel("b"), at)
+		channels := []string{"a", "b"}
+		since := hub.ParseSince([]string{string(text)}, channels)
+		connect(t, h, everything).subscribe("a") // so that it is live
+		synctest.Wait()
+		b.set(func() { b.held = true })
+		alice := &pieces{}
+		conn, err := h.Connect(hub.Newcomer{Grant: everything, Sink: alice, Format: stream{}})
 		if err != nil {
-			tb.Fatal(err)
+			t.Fatal(err)
 		}
-		conn.Subscribe(hub.Request{Channel: "a"})
-	}
-	got := make(chan struct{}, 1)
-	last, err := h.Connect(hub.Newcomer{Grant: everything, Sink: signal(got), Format: plain{}})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	<-got // its welcome
-	last.Subscribe(hub.Request{Channel: "a"})
-	<-got // subscribed, after all the others
-	one := []bus.Publication{bustest.Number("a", 1)}
-	return func() {
-		b.Publish(context.Background(), one)
-		<-got
-	}
-}
-
-// signal is a sink that tells of each frame.
-type signal chan struct{}
-
-func (s signal) Send(_, _ []byte) bool {
-	s <- struct{}{}
-	return true
-}
-
-func (signal) Ready(int) bool                     { return true }
-func (signal) Close(event.Reason, string, []byte) {}
-
-func BenchmarkFanOut(b *testing.B) {
-	for _, clients := range []int{1, 1000, 10_000} {
-		b.Run(fmt.Sprint(clients), func(b *testing.B) {
-			store := membus.New(bustest.Keep)
-			defer store.Close()
-			h := hub.New(store, hub.Options{})
-			defer h.Close()
-			publish := crowd(b, h, store, clients)
-			b.ReportAllocs()
-			for b.Loop() {
-				publish()
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(clients), "ns/delivery")
-		})
-	}
+		conn.Subscribe(hub.Request{Channel: "a", Since: since[0], Named: true}, hub.Request{Channel: "b", Since: since[1], Named: true})
+		time.Sleep(15 * time.Second)
+		synctest.Wait()
+		told := alice.take()
+		last := told[len(told)-1]
+		id, _, _ := strings.Cut(strings.TrimPrefix(last, "id "), "\n")
+		cursor, err := event.ParseCursor(id)
+		if err != nil || !strings.Contains(last, "goodbye") {
+			t.Fatalf("at last: %q, %v", last, err)
+		}
+		if got, ok := cursor.Find(event.HashChannel("b")); !ok || got != at {
+			t.Errorf("the goodbye's cursor %q does not name the channel that failed", id)
+		}
+	})
 }

@@ -167,13 +167,16 @@ func (c *Conn) fail(s *subscription, message string) {
 	if s.state == subEnded {
 		return
 	}
-	c.drop(s)
 	c.say(&Frame{Type: FrameError, Code: event.CodeUnavailable, Message: message, Channel: s.channel, Ref: s.ref})
-	if len(c.subs) == 0 || s.named {
+	if len(c.subs) == 1 || s.named {
 		// Nothing is left that could bring it an event, or the client asks for
-		// this channel by coming: it should come back later.
+		// this channel by coming: it should come back later. The goodbye's cursor
+		// still names where it stood in this channel; without that it would come
+		// back as one that is new there, and never be told what it missed.
 		c.close(event.ReasonUnavailable, message)
+		return
 	}
+	c.drop(s)
 }
 
 // reset tells the client that events of a channel were lost to it, if it
