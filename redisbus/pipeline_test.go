@@ -122,7 +122,7 @@ func TestMoreThanCanBeHeldIsRefused(t *testing.T) {
 		}
 		var p pulse
 		p.note(refused, true)
-		if err := p.admit(); err != nil {
+		if _, err := p.admit(); err != nil {
 			t.Errorf("that a node has too much to do is taken for silence: %v", err)
 		}
 		close(redis.answer)

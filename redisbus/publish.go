@@ -31,7 +31,8 @@ func (b *Bus) Publish(ctx context.Context, batch []bus.Publication) []bus.Receip
 		}
 		return receipts
 	}
-	groups := admitted(b.group(client, batch, receipts), receipts)
+	groups, asked := admitted(b.group(client, batch, receipts), receipts)
+	defer asked()
 	for attempt := 0; len(groups) > 0; attempt++ {
 		ask(ctx, client, groups)
 		var again []*group
@@ -252,15 +253,20 @@ func (g *group) retry(err error) bool {
 }
 
 // admitted returns the groups whose nodes may be asked now; the others are
-// answered.
-func admitted(groups []*group, receipts []bus.Receipt) []*group {
-	asked := make(map[*outlet]error, 1)
+// answered. To be called when it is over: asked.
+func admitted(groups []*group, receipts []bus.Receipt) (_ []*group, asked func()) {
+	found := make(map[*outlet]error, 1)
+	var asking []*outlet
 	list := groups[:0]
 	for _, g := range groups {
-		silence, known := asked[g.to]
+		silence, known := found[g.to]
 		if !known {
-			silence = g.to.pulse.admit()
-			asked[g.to] = silence
+			var asks bool
+			asks, silence = g.to.pulse.admit()
+			found[g.to] = silence
+			if asks {
+				asking = append(asking, g.to)
+			}
 		}
 		if silence != nil {
 			g.fail(silence, receipts)
@@ -268,7 +274,11 @@ func admitted(groups []*group, receipts []bus.Receipt) []*group {
 		}
 		list = append(list, g)
 	}
-	return list
+	return list, func() {
+		for _, to := range asking {
+			to.pulse.asked()
+		}
+	}
 }
 
 func onlyScriptsMissing(groups []*group) bool {

@@ -32,18 +32,25 @@ type pulse struct {
 const refusalPatience = time.Second
 
 // admit says whether a command may be sent. While the node is silent, one at a
-// time may, and all others are refused at once.
-func (p *pulse) admit() error {
+// time may, which asks, and all others are refused at once.
+func (p *pulse) admit() (asks bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.silence == nil {
-		return nil
+		return false, nil
 	}
 	if p.asking {
-		return fmt.Errorf("%w: Redis does not answer: %w", bus.ErrUnavailable, p.silence)
+		return false, fmt.Errorf("%w: Redis does not answer: %w", bus.ErrUnavailable, p.silence)
 	}
 	p.asking = true
-	return nil
+	return true, nil
+}
+
+// asked says that the command that asks has ended.
+func (p *pulse) asked() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asking = false
 }
 
 // note takes in how a command ended. Only writes tell whether the node takes
@@ -51,7 +58,6 @@ func (p *pulse) admit() error {
 func (p *pulse) note(err error, write bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.asking = false
 	redisErr, isRedis := rueidis.IsRedisErr(err)
 	switch {
 	case err == nil:
@@ -65,7 +71,10 @@ func (p *pulse) note(err error, write bool) {
 		p.silence = err
 	default:
 		p.silence = nil
-		if refusesAll(redisErr) && p.refusing.IsZero() {
+		switch {
+		case !refusesAll(redisErr):
+			p.refusing = time.Time{} // it refuses this one
+		case p.refusing.IsZero():
 			p.refusing = time.Now()
 		}
 	}

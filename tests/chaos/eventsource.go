@@ -50,6 +50,7 @@ func (s *eventSource) read(body io.Reader, c *client) error {
 	lines.Buffer(nil, maxFrame)
 	lines.Split(wholeLines)
 	id, text := s.lastID, ""
+	var complaint error // a browser hears of an error and reads on: the goodbye has a cursor
 	for lines.Scan() {
 		field, value, _ := strings.Cut(lines.Text(), ":")
 		value = strings.TrimPrefix(value, " ")
@@ -60,7 +61,7 @@ func (s *eventSource) read(body io.Reader, c *client) error {
 				continue
 			}
 			if _, err := c.take([]byte(text)); err != nil {
-				return err
+				complaint = err
 			}
 			text = ""
 		case field == "id":
@@ -71,6 +72,9 @@ func (s *eventSource) read(body io.Reader, c *client) error {
 	}
 	if err := lines.Err(); err != nil {
 		return err
+	}
+	if complaint != nil {
+		return complaint
 	}
 	return errors.New("the stream ended")
 }

@@ -113,10 +113,21 @@ type stream struct {
 	// Fixed before the socket is started.
 	sock *socket.Socket
 	conn *hub.Conn // nil for a client that was turned away
+
+	received int // bytes behind the request; owned by the goroutine that reads
 }
 
-// Received implements socket.Owner.
-func (s *stream) Received(b []byte) (used int) { return len(b) }
+// Received implements socket.Owner. What still comes is not looked at, and a
+// client that sends much of it is no EventSource.
+func (s *stream) Received(b []byte) (used int) {
+	if s.received += len(b); s.received > maxReceived {
+		s.sock.Abort(socket.Lost)
+	}
+	return len(b)
+}
+
+// maxReceived is how many bytes a client may send behind its request.
+const maxReceived = 4 << 10
 
 // Drained implements socket.Owner.
 func (s *stream) Drained() {

@@ -163,6 +163,7 @@ func (s *session) tokenOverdue() {
 
 // Received implements socket.Owner.
 func (s *session) Received(b []byte) (used int) {
+	pongs := 0
 	for used < len(b) {
 		size, pong, err := nextUnit(b[used:], s.door.MaxFrameBytes)
 		switch {
@@ -173,8 +174,14 @@ func (s *session) Received(b []byte) (used int) {
 			s.unfinishedMessage()
 			return used
 		}
-		if !pong && !s.readUnit(b[used:used+size]) {
+		if pong {
+			pongs++
+		}
+		switch {
+		case !pong && !s.readUnit(b[used:used+size]):
 			return len(b)
+		case pongs > 1 && s.conn != nil && !s.spend():
+			return len(b) // nobody asked for so many
 		}
 		used += size
 		s.finishedMessage() // each message has its own time

@@ -115,8 +115,8 @@ func table() []*Setting {
 		{
 			Name: "position_ttl", Group: groupHistory, Default: "24h",
 			Help:  "How long a silent channel's last position is known.",
-			Doc:   "It outlives the events, so that a client of a quiet channel can come back without refetching. Not less than `history_ttl`.",
-			value: duration(func(c *Config) *time.Duration { return &c.PositionTTL }, time.Second),
+			Doc:   "It outlives the events, so that a client of a quiet channel can come back without refetching. Not less than `history_ttl`, nor than two minutes: relays that have subscribers renew it every thirty seconds.",
+			value: duration(func(c *Config) *time.Duration { return &c.PositionTTL }, 2*time.Minute),
 		},
 		{
 			Name: "max_event_bytes", Group: groupLimits, Default: "64KiB",
