@@ -79,7 +79,7 @@ func TestBurstsCarryCursors(t *testing.T) {
 		}
 		var last event.Cursor
 		text := strings.Join(two.take(), "")
-		for _, line := range strings.Split(text, "\n") {
+		for line := range strings.SplitSeq(text, "\n") {
 			if cursor, ok := strings.CutPrefix(line, "id "); ok {
 				var err error
 				if last, err = event.ParseCursor(cursor); err != nil {

@@ -33,7 +33,7 @@ const (
 	parcelCost = 16 << 10
 )
 
-var errOverwhelmed = errors.New("Redis is slower than events come: too many wait for it already")
+var errOverwhelmed = errors.New("too many events wait for Redis already; it is slower than they come")
 
 // parcel is what one publisher sends to one node.
 type parcel struct {
