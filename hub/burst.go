@@ -196,7 +196,7 @@ func (c *Conn) deliverEach(s *subscription, frames []Frame, bodies [][]byte, alo
 // held. It reports whether the frame was taken.
 func (c *Conn) hand(head, body []byte) bool {
 	if !c.sink.Send(head, body) {
-		c.close(event.ReasonSlow, "the client reads more slowly than events come; it can resume")
+		c.close(event.ReasonSlow, slowText)
 		return false
 	}
 	return true

@@ -207,6 +207,11 @@ func (c *Conn) Close(reason event.Reason, text string) {
 	c.close(reason, text)
 }
 
+// TooSlow closes a client that is too far behind.
+func (c *Conn) TooSlow() { c.Close(event.ReasonSlow, slowText) }
+
+const slowText = "the client reads more slowly than events come; it can resume"
+
 // Gone says that the transport is over; reason counts if nobody closed the
 // connection before. Called by the door, exactly once.
 func (c *Conn) Gone(reason event.Reason) {

@@ -302,3 +302,23 @@ func (p *page) frame(i int, format Format) (*Frame, []byte) {
 	f := &p.frames[i]
 	return f, p.bodies[i].of(format, f)
 }
+
+// encoded holds one frame's bytes in each format that was asked for.
+type encoded []encodedAs
+
+type encodedAs struct {
+	format Format
+	body   []byte
+}
+
+// of returns the frame in a format, encoding it the first time.
+func (e *encoded) of(format Format, f *Frame) []byte {
+	for i := range *e {
+		if (*e)[i].format == format {
+			return (*e)[i].body
+		}
+	}
+	body := format.Encode(f)
+	*e = append(*e, encodedAs{format, body})
+	return body
+}

@@ -398,38 +398,3 @@ func (t *topic) flush() {
 // maxSparePending is how much room for pending events a topic keeps: an idle
 // one shall cost nothing, and a busy one not allocate for each event.
 const maxSparePending = 8
-
-// encoded holds one frame's bytes in each format that was asked for.
-type encoded []encodedAs
-
-type encodedAs struct {
-	format Format
-	body   []byte
-}
-
-// of returns the frame in a format, encoding it the first time.
-func (e *encoded) of(format Format, f *Frame) []byte {
-	for i := range *e {
-		if (*e)[i].format == format {
-			return (*e)[i].body
-		}
-	}
-	body := format.Encode(f)
-	*e = append(*e, encodedAs{format, body})
-	return body
-}
-
-// recentTags remembers the last events applied, so that one heard twice is
-// known for what it is without asking history.
-type recentTags struct{ ring *[32]event.Tag }
-
-func (r *recentTags) add(p event.Position) {
-	if r.ring == nil {
-		r.ring = new([32]event.Tag)
-	}
-	r.ring[p.Offset%uint64(len(r.ring))] = p.Tag
-}
-
-func (r *recentTags) has(p event.Position) bool {
-	return r.ring != nil && r.ring[p.Offset%uint64(len(r.ring))] == p.Tag
-}

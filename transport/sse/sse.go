@@ -139,7 +139,7 @@ func (s *stream) Drained() {
 // TooSlow implements socket.Owner.
 func (s *stream) TooSlow() {
 	if s.conn != nil {
-		s.conn.Close(event.ReasonSlow, "the client reads more slowly than events come; it can resume")
+		s.conn.TooSlow()
 	}
 }
 

@@ -52,7 +52,7 @@ type session struct {
 // TooSlow implements socket.Owner.
 func (s *session) TooSlow() {
 	if s.conn != nil {
-		s.conn.Close(event.ReasonSlow, "the client reads more slowly than events come; it can resume")
+		s.conn.TooSlow()
 	}
 }
 
