@@ -161,7 +161,9 @@ func (c *Conn) deliver(s *subscription, b *burst) (events, bytes int, here bool)
 		events, bytes = c.deliverEach(s, b.frames[from:], e.bodies[from:], e.alone)
 		return events, bytes, true
 	}
-	s.position = b.last
+	if s.position != b.last { // else all of it is without history
+		s.stand(b.last)
+	}
 	body := e.joined[e.starts[from]:]
 	if !c.hand(nil, body) {
 		return 0, 0, true
@@ -173,10 +175,15 @@ func (c *Conn) deliver(s *subscription, b *burst) (events, bytes int, here bool)
 func (c *Conn) deliverEach(s *subscription, frames []Frame, bodies [][]byte, alone bool) (events, bytes int) {
 	for i := range frames {
 		f := &frames[i]
-		if !f.ID.IsZero() {
-			s.position = f.ID // before headFor, which writes the cursor
+		excluded := c.isExcluded(f.Event)
+		switch {
+		case f.ID.IsZero():
+		case excluded:
+			s.position = f.ID
+		default:
+			s.stand(f.ID) // before headFor, which writes the cursor
 		}
-		if c.isExcluded(f.Event) || bodies[i] == nil {
+		if excluded || bodies[i] == nil {
 			continue
 		}
 		var head []byte

@@ -135,7 +135,7 @@ func (c *Conn) Subscribe(requests ...Request) (taken int) {
 		}
 		// Until it is told otherwise the client stands where it says. A cursor
 		// that left the channel out meanwhile would lose its place.
-		s.position = r.Since.at
+		s.stand(r.Since.at)
 		c.subs = append(c.subs, s)
 		c.hub.options.Metrics.Subscriptions(1)
 		c.hub.workerOf(r.Channel).post(task{kind: taskJoin, channel: r.Channel, sub: s})

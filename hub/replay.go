@@ -193,6 +193,10 @@ func (t *topic) replay(s *subscription, p *page, tail *page) {
 	case !place.Known:
 		return // a later page will tell
 	case cause != "":
+		if heard := s.conn.heard(s); s.at != heard {
+			s.at = heard // what is gone may be no loss to it: see subscription.heard
+			return
+		}
 		if cause == event.ResetDiverged && !t.created.IsZero() && s.at.Time <= t.created.Time {
 			cause = event.ResetUnknown
 		}

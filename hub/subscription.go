@@ -30,9 +30,16 @@ type subscription struct {
 	short   int // how many events it took of the last page, plus one; 0: all
 
 	// Guarded by conn.mu.
-	state    subscriptionState
-	position event.Position // last one told to the client
+	state subscriptionState
+	// position is where the client stands: it was told all up to there that was
+	// meant for it. heard is the last that it was told. They differ behind
+	// events that exclude it. If the store loses such an event, position is in no
+	// history any more, and the client has lost nothing: it goes on from heard.
+	position, heard event.Position
 }
+
+// stand puts the client at a position that it is told of; conn.mu is held.
+func (s *subscription) stand(at event.Position) { s.position, s.heard = at, at }
 
 type subscriptionState uint8
 
@@ -57,7 +64,7 @@ func (c *Conn) begin(s *subscription, at event.Position, recovered *bool, cause 
 		return false
 	}
 	s.state = subLive
-	s.position = at
+	s.stand(at)
 	c.say(&Frame{Type: FrameSubscribed, Channel: s.channel, ID: at, Recovered: recovered, Ref: s.ref})
 	if cause != "" {
 		c.say(&Frame{Type: FrameReset, Channel: s.channel, ID: at, Reason: string(cause)})
@@ -76,7 +83,7 @@ func (c *Conn) replays(s *subscription, at event.Position) bool {
 		return false
 	}
 	s.state = subReplaying
-	s.position = at
+	s.stand(at)
 	f := &Frame{Type: FrameSubscribed, Channel: s.channel, ID: at, Ref: s.ref}
 	if s.since.kind == sincePosition {
 		recovered := true
@@ -107,7 +114,7 @@ func (c *Conn) tellPast(s *subscription, f *Frame, body []byte) past {
 		if !c.ready(len(body)) {
 			return noRoom
 		}
-		s.position = f.ID
+		s.stand(f.ID)
 		if !c.send(f, body) {
 			return hasEnded
 		}
@@ -179,18 +186,18 @@ func (c *Conn) fail(s *subscription, message string) {
 	c.drop(s)
 }
 
-// reset tells the client that events of a channel were lost to it, if it
-// stands where its topic stood. It reports false if it stands elsewhere.
+// reset tells the client that events of a channel were lost to it, if it was
+// told all that its topic was. It reports false if it was told more or less.
 func (c *Conn) reset(s *subscription, stood event.Position, f *Frame) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s.state != subLive {
 		return true // it has ended; there is nobody to tell
 	}
-	if s.position != stood {
-		return s.position == f.ID
+	if s.heard != stood {
+		return s.heard == f.ID
 	}
-	s.position = f.ID
+	s.stand(f.ID)
 	c.say(f)
 	return true
 }
@@ -203,8 +210,8 @@ func (c *Conn) isAhead(s *subscription, stood event.Position) bool {
 	return s.state == subLive && s.position.Offset > stood.Offset
 }
 
-// rewind makes a live subscription one that replays again, from where it
-// stands. It reports whether it is still wanted.
+// rewind makes a live subscription one that replays again, from what it was
+// told last. It reports whether it is still wanted.
 func (c *Conn) rewind(s *subscription) (at event.Position, wanted bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -212,7 +219,15 @@ func (c *Conn) rewind(s *subscription) (at event.Position, wanted bool) {
 		return at, false
 	}
 	s.state = subReplaying
-	return s.position, true
+	s.position = s.heard
+	return s.heard, true
+}
+
+// heard is the last position that the client was told.
+func (c *Conn) heard(s *subscription) event.Position {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return s.heard
 }
 
 // restart tells the client of a subscription that replays, or wants to, that
@@ -224,10 +239,10 @@ func (c *Conn) restart(s *subscription, at event.Position, cause event.ResetCaus
 	switch s.state {
 	case subJoining:
 		s.state = subReplaying
-		s.position = at
+		s.stand(at)
 		c.say(&Frame{Type: FrameSubscribed, Channel: s.channel, ID: at, Recovered: new(bool), Ref: s.ref})
 	case subReplaying:
-		s.position = at
+		s.stand(at)
 	default:
 		return false
 	}

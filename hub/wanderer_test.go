@@ -29,7 +29,7 @@ func TestAnyLossIsTold(t *testing.T) {
 func lossStory(t *testing.T, seed uint64) {
 	dice := rand.New(rand.NewPCG(seed, 4))
 	b := newLostBus(seed)
-	h := hub.New(b, hub.Options{Workers: 2, AuditEvery: time.Duration(1+dice.IntN(60)) * time.Second})
+	h := hub.New(b, hub.Options{Workers: 2, AuditEvery: time.Duration(1+dice.IntN(15)) * time.Second})
 	defer h.Close()
 	synctest.Wait()
 	var all []*wanderer
@@ -156,6 +156,31 @@ func TestCauseInAHistoryThatBeganHere(t *testing.T) {
 		soon(t, alice, events(1, 2)...)
 		bob.subscribeSince("a", since)
 		soon(t, bob, "subscribed not-recovered a @2", "reset a diverged @2")
+	})
+}
+
+// What a client was not meant to hear is no loss to it: it goes on from what it
+// was told.
+func TestLossOfWhatWasNotForTheClient(t *testing.T) {
+	inLostBus(t, func(t *testing.T, h *hub.Hub, b *lostBus) {
+		alice, bob := connect(t, h, everything), connect(t, h, everything)
+		alice.subscribe("a")
+		bob.subscribe("a")
+		soon(t, alice, "subscribed a @0")
+		soon(t, bob, "subscribed a @0")
+		notForAlice := func(n int) bus.Publication {
+			p := bustest.Number("a", n)
+			p.Exclude = []string{alice.conn.ID()}
+			return p
+		}
+		bustest.Publish(t, b, bustest.Number("a", 1))
+		bustest.Publish(t, b, notForAlice(2), notForAlice(3))
+		soon(t, alice, "event a 1")
+		soon(t, bob, events(1, 3)...)
+		b.lose(2)
+		bustest.Publish(t, b, bustest.Number("a", 2))
+		soon(t, alice, "event a 2")
+		soon(t, bob, "reset a diverged @2")
 	})
 }
 
@@ -300,7 +325,7 @@ func (w *wanderer) judgeReset(cause event.ResetCause) {
 	defer w.bus.mu.Unlock()
 	lost := w.at.dead
 	for m := range w.bus.truthAfter(w.at) {
-		lost = lost || m.gone || m.dead
+		lost = lost || m.gone || m.dead && !w.isExcluded(m)
 	}
 	switch {
 	case !lost:

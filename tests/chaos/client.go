@@ -89,7 +89,7 @@ func newClient(r *run, number int, polls bool) *client {
 		c.name += "-" + string(c.brake.manner)
 	}
 	c.channels = r.someChannels(c.dice)
-	c.log = &log{client: c.name, channels: c.channels}
+	c.log = &log{client: c.name, channels: c.channels, carries: kind != "websocket"}
 	transport := &http.Transport{DialContext: c.brake.dial, DisableCompression: true, MaxIdleConnsPerHost: 1}
 	switch kind {
 	case "websocket":

@@ -64,6 +64,9 @@ func (n note) String() string {
 type log struct {
 	client   string
 	channels []string
+	// carries: the relay's cursor is all that this client goes on from. It has
+	// moved past events that excluded the client's connection.
+	carries bool
 
 	mu    sync.Mutex
 	notes []note

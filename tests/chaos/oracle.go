@@ -40,7 +40,7 @@ func judge(t *truth, logs []*log) *verdict {
 		v.violations = append(v.violations, judgeHistory(g)...)
 		for _, l := range logs {
 			if slices.Contains(l.channels, channel) {
-				r := &reader{lineage: g, verdict: v, client: l.client, seen: make(map[position]struct{}), passed: make(map[int]struct{}), had: make(map[string]struct{})}
+				r := &reader{lineage: g, verdict: v, client: l.client, carries: l.carries, seen: make(map[position]struct{}), passed: make(map[int]struct{}), had: make(map[string]struct{})}
 				r.judge(l.notes)
 			}
 		}

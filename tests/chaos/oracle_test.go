@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -250,6 +251,33 @@ func TestOracleKnowsExclusion(t *testing.T) {
 		truth := published(five)
 		truth.channels[room].excluded = map[int]string{2: "me", 4: "me"}
 		expect(t, judge(truth, []*log{welcome(read(t, c.log), c.name, c.resumes)}), c.want)
+	}
+}
+
+// TestOracleKnowsCursors: a cursor that has passed an event for others is in no
+// history any more once that event is lost. A relay that was there knows better.
+func TestOracleKnowsCursors(t *testing.T) {
+	const back, stayed = "sub:a1 end new:b2 reset:diverged:b2 b3", "sub:a1 reset:diverged:b2 b3"
+	for _, c := range []struct {
+		carries   bool
+		log, want string
+	}{
+		{true, back, ""},
+		{false, back, "reset without a cause"},
+		{true, stayed, "reset without a cause"},
+	} {
+		truth := lost(published("a1 a2 b2 b3"))
+		truth.channels[room].excluded = map[int]string{truth.channels[room].acked[id("a2")]: "me"}
+		e := truth.channels[room].stored[id("b2")]
+		e.previous = id("a1").tag
+		truth.channels[room].stored[id("b2")] = e
+		l := read(t, c.log)
+		l.carries = c.carries
+		l.notes = append([]note{{kind: noteOpened}, {kind: noteWelcomed, identity: "me"}}, l.notes...)
+		if i := slices.IndexFunc(l.notes, func(n note) bool { return n.kind == noteEnded }); i >= 0 {
+			l.notes = slices.Insert(l.notes, i+1, note{kind: noteOpened, identity: "me"}, note{kind: noteWelcomed, identity: "next"})
+		}
+		expect(t, judge(truth, []*log{l}), c.want)
 	}
 }
 

@@ -11,6 +11,7 @@ type reader struct {
 	*lineage
 	verdict *verdict
 	client  string
+	carries bool // see log
 
 	begun bool // it was told subscribed once
 	last  position
@@ -232,6 +233,8 @@ func (r *reader) check(from position, n note) {
 		// Nothing was promised before.
 	case r.lost(from, n.at) && !r.descends(from, n.id):
 		cause = "the store lost data"
+	case r.lost(from, n.at) && r.lostBehind(from, n.id):
+		cause = "the store lost what the cursor had passed"
 	case trimmed && r.reached(from.offset+uint64(r.truth.historySize)+1, from, n.at):
 		cause = "trimmed beyond the reader"
 	case trimmed && r.deleted(from, n.at):
@@ -248,6 +251,17 @@ func (r *reader) check(from position, n note) {
 		cause = "none"
 	}
 	r.verdict.resets[fmt.Sprintf("%s: %s", n.text, cause)]++
+}
+
+// lostBehind reports whether the cursor of a client that was told last may have
+// moved past an event that is no part of the history of now: one that excluded
+// an earlier connection. Of its own connection a relay knows what it told.
+func (r *reader) lostBehind(last, now position) bool {
+	return r.carries && slices.ContainsFunc(r.ids, func(id position) bool {
+		name := r.channel.excluded[r.numbers[id]]
+		_, had := r.had[name]
+		return id.offset > last.offset && had && name != r.names[0] && !r.descends(id, now)
+	})
 }
 
 // end: everything is healed, so the last event of all must have come.
