@@ -14,35 +14,53 @@ import (
 // channel from being forgotten, as long as somebody here is subscribed.
 
 // audits are a worker's topics in the order in which they are audited, round
-// and round, each once in AuditEvery. Owned by the worker.
+// and round, each once in AuditEvery. It is a list because whoever leaves must
+// not change the order of the others: one that changed places with another that
+// has had its turn would wait for two rounds. Owned by the worker.
 type audits struct {
-	ring []*topic
-	turn int           // whose it is
-	owed time.Duration // of AuditEvery, times the number of topics
+	turn  *topic // whose it was last; nil: there is none
+	count int
+	owed  time.Duration // of AuditEvery, times the number of topics
 }
 
+// neighbours is a topic's place in its worker's audits.
+type neighbours struct{ before, after *topic }
+
+// add lets a topic in behind all others: right before whose turn it was last.
 func (a *audits) add(t *topic) {
-	t.audit = len(a.ring)
-	a.ring = append(a.ring, t)
+	a.count++
+	if a.turn == nil {
+		a.turn = t
+		t.audits = neighbours{t, t}
+		return
+	}
+	t.audits = neighbours{a.turn, a.turn.audits.after}
+	t.audits.before.audits.after, t.audits.after.audits.before = t, t
+	a.turn = t
 }
 
 func (a *audits) remove(t *topic) {
-	end := len(a.ring) - 1
-	moved := a.ring[end]
-	a.ring[t.audit], moved.audit = moved, t.audit
-	a.ring[end] = nil
-	a.ring = a.ring[:end]
+	a.count--
+	before, after := t.audits.before, t.audits.after
+	before.audits.after, after.audits.before = after, before
+	switch {
+	case a.count == 0:
+		a.turn = nil
+	case a.turn == t:
+		a.turn = before
+	}
+	t.audits = neighbours{}
 }
 
 // due returns whose turn it is after elapsed time.
 func (a *audits) due(elapsed, every time.Duration) (list []*topic) {
-	for a.owed += elapsed * time.Duration(len(a.ring)); a.owed >= every; a.owed -= every {
-		if len(list) == len(a.ring) {
+	for a.owed += elapsed * time.Duration(a.count); a.owed >= every; a.owed -= every {
+		if len(list) == a.count {
 			a.owed = 0 // the clock made a leap
 			break
 		}
-		a.turn = (a.turn + 1) % len(a.ring)
-		list = append(list, a.ring[a.turn])
+		a.turn = a.turn.audits.after
+		list = append(list, a.turn)
 	}
 	return list
 }

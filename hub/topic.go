@@ -45,7 +45,7 @@ type topic struct {
 	waiting subscriptions // joining
 	replays replays       // told the past before they are live
 	idle    time.Time     // since when nobody wants it
-	audit   int           // its place in its worker's audits
+	audits  neighbours
 
 	// While aligning.
 	attempt   int // number of the read of history under way; other answers do not count
