@@ -234,8 +234,11 @@ func (s *session) canaryChannel() (string, error) {
 	nodes := l.nodes
 	l.mu.Unlock()
 	s.mu.Lock()
-	first := s.canary.names
+	first, moving := s.canary.names, s.moving
 	s.mu.Unlock()
+	if cluster, ok := nodes.(*clusterNodes); ok && len(moving) > 0 && !cluster.keepsAny(s, moving) {
+		return "", errMoving // half a million names would not find one
+	}
 	for n := first; n < first+maxCanaryNames; n++ {
 		if channel := l.bus.canary + strconv.Itoa(n); nodes.of(channel) == s && !s.moves(channel) {
 			s.mu.Lock()

@@ -37,6 +37,16 @@ func (n *clusterNodes) all() []*session {
 	return list
 }
 
+// keepsAny reports whether a session's node serves a slot that it is not giving away.
+func (n *clusterNodes) keepsAny(s *session, moving map[uint16]bool) bool {
+	for slot, owner := range n.owners {
+		if owner == s && !moving[uint16(slot)] {
+			return true
+		}
+	}
+	return false
+}
+
 func (n *clusterNodes) trouble() error {
 	unserved := 0
 	for _, s := range n.owners {

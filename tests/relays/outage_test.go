@@ -163,28 +163,45 @@ func TestRedisOutages(t *testing.T) {
 	}
 }
 
-// A client that comes while Redis is down is told to come later, in a form
-// that its kind of client survives.
-func TestNewClientWhileRedisIsDown(t *testing.T) {
+// A client that comes while its relay cannot learn where a channel stands is
+// told to come later, in a form that its kind of client survives: who asks for
+// two channels is not kept for the sake of one.
+func TestNewClientDuringAnOutage(t *testing.T) {
 	t.Parallel()
-	relays, redis := onOneRedis(t, 1)
-	redis.Stop()
-	relaytest.Eventually(t, "the outage to be noticed", func() bool { return strings.Contains(relays[0].Log(), "is lost") })
-	ws, sse := relays[0].WebSocket(t, "channel=a"), relays[0].EventStream(t, "channel=a")
-	relaytest.Expect(t, ws, "welcome")
-	relaytest.Expect(t, sse, "welcome")
-	if f := relaytest.Expect(t, ws, "error"); f.Code != "unavailable" || f.Channel != "a" {
-		t.Errorf("over WebSocket: %+v", f)
+	for _, name := range []string{
+		"down", "half-open: nothing gets there", "a read-only replica answers", "ACL: no keys", "ACL: no SUBSCRIBE",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := newOutageRig(t)
+			redisFaults[name].begin(g)
+			g.await("the outage to be noticed", func() bool { return g.readyz(g.relays[1]) == http.StatusServiceUnavailable })
+			relay, one, two := g.relays[0], "channel=b", "channel=c&channel=d"
+			wsOne, wsTwo := relay.WebSocket(t, one), relay.WebSocket(t, two)
+			sseOne, sseTwo := relay.EventStream(t, one), relay.EventStream(t, two)
+			g.isSentAway(wsOne, sseOne)
+			g.isSentAway(wsTwo, sseTwo)
+			redisFaults[name].end(g)
+		})
 	}
-	if code, _ := ws.Closed(t); code != 4503 {
-		t.Errorf("closed with %d", code)
+}
+
+func (g *outageRig) isSentAway(ws *relaytest.WS, sse *relaytest.SSE) {
+	g.t.Helper()
+	relaytest.Expect(g.t, ws, "welcome")
+	relaytest.Expect(g.t, sse, "welcome")
+	if f := relaytest.Expect(g.t, ws, "error"); f.Code != "unavailable" || f.Channel == "" {
+		g.t.Errorf("over WebSocket: %+v", f)
 	}
-	f := relaytest.Next(t, sse)
+	if code, _ := ws.Closed(g.t); code != 4503 {
+		g.t.Errorf("closed with %d", code)
+	}
+	f := relaytest.Next(g.t, sse)
 	for f.Type != "goodbye" {
-		f = relaytest.Next(t, sse)
+		f = relaytest.Next(g.t, sse)
 	}
 	if f.Reason != "unavailable" || f.ReconnectIn < 1000 {
-		t.Errorf("over SSE: %+v", f)
+		g.t.Errorf("over SSE: %+v", f)
 	}
 }
 
