@@ -34,15 +34,10 @@ func TestUnfinishedRequestsAreCut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			conn, err := net.Dial("tcp", strings.TrimPrefix(c.url, "http://"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close()
+			conn := dial(t, c.url)
 			if _, err := conn.Write([]byte(c.request)); err != nil {
 				t.Fatal(err)
 			}
-			_ = conn.SetReadDeadline(time.Now().Add(relaytest.Patience))
 			in := bufio.NewReader(conn)
 			for {
 				if _, err := in.ReadByte(); err != nil {
@@ -100,35 +95,69 @@ func TestForeignHosts(t *testing.T) {
 	}
 }
 
-// What WebSocket calls control frames costs as much as any other.
-func TestPingFlood(t *testing.T) {
+// What WebSocket calls control frames costs as much as any other. A single pong
+// may come unasked (RFC 6455, section 5.5.3), and a client sends one for each ping.
+func TestControlFrameFlood(t *testing.T) {
 	r := relaytest.Start(t)
-	conn, err := net.Dial("tcp", strings.TrimPrefix(r.PublicURL, "http://"))
-	if err != nil {
-		t.Fatal(err)
+	for name, frame := range map[string]string{"pings": "\x89\x80\x00\x00\x00\x00", "pongs": "\x8a\x80\x00\x00\x00\x00"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn := dial(t, r.PublicURL)
+			handshake := "GET /v1/ws?channel=a HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+				"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
+			if _, err := io.WriteString(conn, handshake+strings.Repeat(frame, 5000)); err != nil {
+				t.Fatal(err)
+			}
+			in := bufio.NewReader(conn)
+			if res, err := http.ReadResponse(in, nil); err != nil || res.StatusCode != http.StatusSwitchingProtocols {
+				t.Fatalf("the handshake: %v, %v", res, err)
+			}
+			for {
+				opcode, payload := readFrame(t, in)
+				if opcode != 0x8 {
+					continue
+				}
+				if code := binary.BigEndian.Uint16(payload); code != 4429 {
+					t.Errorf("closed with %d %q", code, payload[2:])
+				}
+				return
+			}
+		})
 	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(relaytest.Patience))
-	handshake := "GET /v1/ws?channel=a HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
-	ping := "\x89\x80\x00\x00\x00\x00"
-	if _, err := io.WriteString(conn, handshake+strings.Repeat(ping, 5000)); err != nil {
+}
+
+// Who goes on sending behind the request for a stream is no EventSource.
+func TestNoiseBehindAStream(t *testing.T) {
+	r := relaytest.Start(t)
+	conn := dial(t, r.PublicURL)
+	if _, err := io.WriteString(conn, "GET /v1/sse?channel=a HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	in := bufio.NewReader(conn)
-	if res, err := http.ReadResponse(in, nil); err != nil || res.StatusCode != http.StatusSwitchingProtocols {
-		t.Fatalf("the handshake: %v, %v", res, err)
+	if res, err := http.ReadResponse(in, nil); err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("the stream: %v, %v", res, err)
 	}
-	for {
-		opcode, payload := readFrame(t, in)
-		if opcode != 0x8 {
-			continue
+	if _, err := conn.Write(make([]byte, 64<<10)); err == nil { // else it was cut while we wrote
+		_, err = io.Copy(io.Discard, in)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal("the stream goes on")
 		}
-		if code := binary.BigEndian.Uint16(payload); code != 4429 {
-			t.Errorf("closed with %d %q", code, payload[2:])
-		}
-		return
 	}
+	relaytest.Eventually(t, "the connection to be forgotten", func() bool {
+		return strings.Contains(relaytest.Do(t, "GET", r.OpsURL+"/metrics", "").Body, `relay_connections_closed_total{reason="connection_lost",transport="sse"} 1`)
+	})
+}
+
+// dial connects to the address of a URL, for the time of a test's patience.
+func dial(t *testing.T, url string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(relaytest.Patience))
+	return conn
 }
 
 // readFrame reads one short frame of a server.
