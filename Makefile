@@ -6,7 +6,7 @@ DURATION ?= 30m
 SEED ?=
 STORE ?=
 
-.PHONY: test setup lint race fuzz chaos stampede bench fmt build clean
+.PHONY: test setup lint race fuzz chaos stampede growth bench fmt build clean
 
 # Setup, then linters, then tests, even under make -j.
 .NOTPARALLEL:
@@ -33,6 +33,11 @@ chaos:
 # Relays restarted under CLIENTS, else ten thousand, and a report.
 stampede:
 	go run ./tests/stampede/cmd/stampede -v $(if $(CLIENTS),-clients $(CLIENTS))
+
+# How cost grows, drawn into docs/growth.svg; about ten minutes, of which
+# nothing else should run.
+growth:
+	go run ./tests/growth/cmd/growth
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"relay/bench"
+	"relay/bench/plot"
 )
 
 //go:embed page.html
@@ -133,29 +134,29 @@ func class(s *bench.Result, target string) string {
 
 // latencyFigure has the percentiles, with the tail drawn wide.
 func latencyFigure(s *bench.Result) figure {
-	p := plot{x: axis{label: "share of deliveries that were at least as fast", max: 4}}
+	p := plot.Plot{X: plot.Axis{Label: "share of deliveries that were at least as fast", Max: 4}}
 	for _, percent := range []float64{0, 50, 90, 99, 99.9, 99.99} {
-		p.x.ticks = append(p.x.ticks, tick{tail(percent), fmt.Sprintf("%g %%", percent)})
+		p.X.Ticks = append(p.X.Ticks, plot.Tick{At: tail(percent), Text: fmt.Sprintf("%g %%", percent)})
 	}
 	low, high := math.Inf(1), 0.0
 	for _, target := range s.Targets {
-		line := series{class: class(s, target), name: target, line: true}
+		line := plot.Series{Class: class(s, target), Name: target, Line: true}
 		for _, at := range s.Latency[target] {
 			if at.Percent > 99.99 {
 				continue
 			}
-			line.points = append(line.points, point{x: tail(at.Percent), y: at.Millis})
+			line.Points = append(line.Points, plot.Point{X: tail(at.Percent), Y: at.Millis})
 			low, high = min(low, at.Millis), max(high, at.Millis)
 		}
-		if len(line.points) > 0 {
-			p.series = append(p.series, line)
+		if len(line.Points) > 0 {
+			p.Series = append(p.Series, line)
 		}
 	}
-	if len(p.series) == 0 {
+	if len(p.Series) == 0 {
 		return figure{}
 	}
-	p.y = logarithmic("ms", low, high)
-	return figure{Title: "From POST to client", Text: "All runs together; from just before the POST is written until the client has read the event.", Drawing: p.svg()}
+	p.Y = plot.Logarithmic("ms", low, high)
+	return figure{Title: "From POST to client", Text: "All runs together; from just before the POST is written until the client has read the event.", Drawing: p.SVG()}
 }
 
 // tail stretches percentiles so that 90, 99 and 99.9 are as far from each other.
@@ -163,54 +164,54 @@ func tail(percent float64) float64 { return -math.Log10(1 - percent/100) }
 
 // timelineFigure has what arrived while it went on.
 func timelineFigure(s *bench.Result) figure {
-	p := plot{}
+	p := plot.Plot{}
 	longest, most := 0.0, 0.0
 	for _, run := range s.Runs {
-		line := series{class: class(s, run.Target) + " thin", name: run.Target, line: true}
+		line := plot.Series{Class: class(s, run.Target) + " thin", Name: run.Target, Line: true}
 		for i, v := range run.Timeline {
 			at := float64(i+1) * run.TimelineInterval
-			line.points = append(line.points, point{x: at, y: v})
+			line.Points = append(line.Points, plot.Point{X: at, Y: v})
 			longest, most = max(longest, at), max(most, v)
 		}
-		if len(line.points) > 1 {
-			p.series = append(p.series, line)
+		if len(line.Points) > 1 {
+			p.Series = append(p.Series, line)
 		}
 	}
-	if len(p.series) == 0 {
+	if len(p.Series) == 0 {
 		return figure{}
 	}
-	p.x, p.y = linear("seconds", longest), linear("deliveries a second", most*1.1)
-	p.x.max = longest
-	p.x.ticks = slices.DeleteFunc(p.x.ticks, func(t tick) bool { return t.at > longest })
-	return figure{Title: "Deliveries over time", Text: "A line for each run.", Drawing: p.svg()}
+	p.X, p.Y = plot.Linear("seconds", longest), plot.Linear("deliveries a second", most*1.1)
+	p.X.Max = longest
+	p.X.Ticks = slices.DeleteFunc(p.X.Ticks, func(t plot.Tick) bool { return t.At > longest })
+	return figure{Title: "Deliveries over time", Text: "A line for each run.", Drawing: p.SVG()}
 }
 
 // searchFigure has the rates that were tried.
 func searchFigure(s *bench.Result) figure {
-	p := plot{}
+	p := plot.Plot{}
 	most, low, high := 0.0, math.Inf(1), 0.0
 	for _, run := range s.Runs {
-		dots := series{class: class(s, run.Target), name: run.Target, dots: true}
+		dots := plot.Series{Class: class(s, run.Target), Name: run.Target, Dots: true}
 		for _, step := range run.Curve {
 			title := fmt.Sprintf("%s events/s: 99 %% within %.3g ms", number(step.Rate), step.P99)
 			if step.Why != "" {
 				title += "; not sustained: " + step.Why
 			}
-			dots.points = append(dots.points, point{x: step.Deliveries, y: step.P99, hollow: !step.Sustained, title: title})
+			dots.Points = append(dots.Points, plot.Point{X: step.Deliveries, Y: step.P99, Hollow: !step.Sustained, Title: title})
 			most, low, high = max(most, step.Deliveries), min(low, step.P99), max(high, step.P99)
 		}
-		if len(dots.points) > 0 {
-			p.series = append(p.series, dots)
+		if len(dots.Points) > 0 {
+			p.Series = append(p.Series, dots)
 		}
 	}
-	if len(p.series) == 0 {
+	if len(p.Series) == 0 {
 		return figure{}
 	}
-	p.x, p.y = linear("deliveries a second", most), logarithmic("ms, 99 % of deliveries", low, high)
+	p.X, p.Y = plot.Linear("deliveries a second", most), plot.Logarithmic("ms, 99 % of deliveries", low, high)
 	if bound, ok := s.Parameters["bound_ms"].(float64); ok {
-		p.limit, p.limitText = bound, "the bound"
+		p.Limit, p.LimitText = bound, "the bound"
 	}
-	return figure{Title: "Latency against rate", Text: "Every rate that was tried; hollow: it was not sustained.", Drawing: p.svg()}
+	return figure{Title: "Latency against rate", Text: "Every rate that was tried; Hollow: it was not sustained.", Drawing: p.SVG()}
 }
 
 // cpuFigure splits CPU per delivery into program and kernel.
@@ -262,7 +263,7 @@ func stripFigures(s *bench.Result, table []row) []figure {
 			}
 		}
 		if len(rows) > 0 {
-			figures = append(figures, figure{Title: "Each run: " + r.Label, Text: r.Unit, Drawing: strip(rows, linear("", largest))})
+			figures = append(figures, figure{Title: "Each run: " + r.Label, Text: r.Unit, Drawing: strip(rows, plot.Linear("", largest))})
 		}
 	}
 	return figures

@@ -131,16 +131,3 @@ func TestNumber(t *testing.T) {
 		}
 	}
 }
-
-func TestAxes(t *testing.T) {
-	for _, largest := range []float64{0, 0.03, 1, 7, 99, 12345} {
-		a := linear("", largest)
-		if a.max < largest || len(a.ticks) < 2 || len(a.ticks) > 12 {
-			t.Errorf("%v: to %v in %d steps", largest, a.max, len(a.ticks))
-		}
-	}
-	a := logarithmic("", 0.05, 30)
-	if a.min != 0.01 || a.max != 100 || a.share(1) != 0.5 {
-		t.Errorf("from %v to %v, 1 at %v", a.min, a.max, a.share(1))
-	}
-}

@@ -44,6 +44,7 @@ var house = []floor{
 	// measures a relay from outside must not change with its inside.
 	{"the load tester's tools", rooms{
 		"bench/floor":   "",
+		"bench/plot":    "",
 		"bench/measure": "",
 		"bench/process": "",
 	}},
@@ -54,7 +55,7 @@ var house = []floor{
 		"bench": "bench/floor bench/load bench/measure bench/process",
 	}},
 	{"the load tester's reports", rooms{
-		"bench/report": "bench",
+		"bench/report": "bench bench/plot",
 	}},
 	{"what the program's rooms share", rooms{
 		"cmd/relay/internal/suggest": "",
