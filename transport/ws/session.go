@@ -47,6 +47,7 @@ type session struct {
 	deferred  []hub.Request
 	overdue   *time.Timer // runs while a part of a message is there
 	left      bool        // the client closed properly
+	farewell  []byte      // the library's close frame: its answer to the client's, or its complaint
 }
 
 // TooSlow implements socket.Owner.
@@ -72,10 +73,12 @@ func (s *session) Ready(size int) bool { return s.sock.Ready(size) }
 // Close implements hub.Sink: the goodbye on the WebSocket's own level follows
 // the hub's. A client that does not read cannot hold it up.
 func (s *session) Close(reason event.Reason, text string, last []byte) {
-	switch reason {
-	case event.ReasonClientClosed:
-		s.sock.Finish(nil, false, closePatience) // the library has answered its close frame
-	case event.ReasonConnectionLost, event.ReasonPingTimeout:
+	switch {
+	case reason == event.ReasonClientClosed:
+		s.sock.Finish(s.farewell, false, closePatience)
+	case reason == event.ReasonConnectionLost && s.farewell != nil:
+		s.sock.Finish(s.farewell, true, closePatience) // it is there, and speaks no WebSocket
+	case reason == event.ReasonConnectionLost, reason == event.ReasonPingTimeout:
 		s.sock.Finish(nil, true, 0) // there is nobody to say goodbye to
 	default:
 		last = append(last, closeFrame(native.CloseCode(reason), native.CloseText(reason, text))...)
@@ -252,8 +255,17 @@ func (s *session) finishedMessage() {
 	}
 }
 
-// answer implements client.
-func (s *session) answer(frame []byte) { s.sock.Send(nil, frame) }
+// answer implements client. A close frame is kept for Close: nothing may follow
+// it (RFC 6455, section 5.5.1), and until the hub has closed the connection
+// events do. A client that has its answer reads no further, and so would not
+// see that the connection ends.
+func (s *session) answer(frame []byte) {
+	if frame[0] == finBit|opClose {
+		s.farewell = frame
+		return
+	}
+	s.sock.Send(nil, frame)
+}
 
 // pinged implements client: pings count as frames.
 func (s *session) pinged() bool { return s.conn == nil || s.spend() }
@@ -276,10 +288,10 @@ func (s *session) limiter() *rate.Limiter {
 	return s.allowance
 }
 
-// endOf says why reading ended.
+// endOf says why reading ended. Whoever sends a close frame, with whatever code,
+// waits for what comes before its answer.
 func endOf(err error) event.Reason {
-	switch websocket.CloseStatus(err) {
-	case websocket.StatusNormalClosure, websocket.StatusGoingAway, websocket.StatusNoStatusRcvd:
+	if websocket.CloseStatus(err) != -1 {
 		return event.ReasonClientClosed
 	}
 	return event.ReasonConnectionLost
