@@ -258,7 +258,7 @@ func (d *fast) send(b []byte) (int, error) {
 		switch errno {
 		case 0:
 			return int(n), nil
-		case syscall.EAGAIN, syscall.ENOBUFS:
+		case syscall.EAGAIN: // nothing else has an edge follow when there is room
 			return 0, nil
 		case syscall.EINTR:
 		default:
