@@ -44,10 +44,12 @@ func (l *Loop) Close() {
 
 // Take takes a connection over; conn must not be used any more. Before Start
 // nothing is read from it, and what is sent waits, so that a door's first words
-// leave in one piece. On an error it has been closed.
+// leave in one piece. The first of them is the answer to the client's request.
+// On an error the connection has been closed.
 func (l *Loop) Take(conn net.Conn, options *Options, owner Owner) (*Socket, error) {
 	s := &Socket{loop: l, owner: owner, options: options, moved: true}
 	s.queue = newQueue(options.Limit, s.judge)
+	s.queue.opening = true
 	if err := l.attach(s, conn); err != nil {
 		_ = conn.Close()
 		return nil, err

@@ -60,6 +60,11 @@ func (p *plain) run(s *Socket) {
 	}
 }
 
+// pieceBytes is how much goes into one write, which returns only when all of it
+// is gone: a client that takes this much in an interval is not stuck, and of
+// one that takes less nothing is known. It is what TLS puts into one record.
+const pieceBytes = 16 << 10
+
 func (p *plain) write(s *Socket) {
 	var buffer []byte
 	for range p.room {
@@ -69,7 +74,7 @@ func (p *plain) write(s *Socket) {
 				s.mu.Unlock()
 				break
 			}
-			buffer = s.queue.gather(buffer[:0])
+			buffer = s.queue.gather(buffer[:0], pieceBytes)
 			s.queue.flying = len(buffer)
 			s.mu.Unlock()
 			n, err := p.conn.Write(buffer)

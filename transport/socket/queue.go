@@ -13,7 +13,7 @@ const (
 	burst = 64
 )
 
-// gatherBytes is about how much of a queue goes into one write.
+// gatherBytes is how much of a queue goes into one write.
 const gatherBytes = 64 << 10
 
 // frame is one frame's bytes: the client's own head, which may be nil, then
@@ -27,13 +27,14 @@ type queue struct {
 	limit int
 	judge func() // called when grace is over
 
-	frames []frame
-	sent   int // of the first frame
-	flying int // of what follows: in a write under way, which has its own copy
-	bytes  int
-	over   *time.Timer // runs while bytes is over the limit
-	set    time.Time   // when it was set
-	before int         // bytes at that time
+	frames  []frame
+	opening bool // nothing has left yet: the first frame is the answer to the client's request
+	sent    int  // of the first frame
+	flying  int  // of what follows: in a write under way, which has its own copy
+	bytes   int
+	over    *time.Timer // runs while bytes is over the limit
+	set     time.Time   // when it was set
+	before  int         // bytes at that time
 }
 
 func newQueue(limit int, judge func()) *queue { return &queue{limit: limit, judge: judge} }
@@ -65,16 +66,16 @@ func (q *queue) tooSlow() bool {
 	return false
 }
 
-// gather appends the front of the queue to b: at least one frame's rest, and
-// about gatherBytes if there are as many.
-func (q *queue) gather(b []byte) []byte {
+// gather appends the front of the queue to b, which is empty: most bytes, or
+// all if they are fewer.
+func (q *queue) gather(b []byte, most int) []byte {
 	skip := q.sent
 	for _, f := range q.frames {
 		for _, part := range [2][]byte{f.head, f.body} {
 			n := min(skip, len(part))
-			b = append(b, part[n:min(len(part), n+gatherBytes)]...)
+			b = append(b, part[n:min(len(part), n+most-len(b))]...)
 			skip -= n
-			if len(b) >= gatherBytes {
+			if len(b) >= most {
 				return b
 			}
 		}
@@ -85,6 +86,7 @@ func (q *queue) gather(b []byte) []byte {
 // drop removes the first n bytes: they have left.
 func (q *queue) drop(n int) {
 	q.bytes -= n
+	q.opening = q.opening && n == 0
 	n += q.sent
 	i := 0
 	for i < len(q.frames) && n >= q.frames[i].size() {
@@ -98,9 +100,13 @@ func (q *queue) drop(n int) {
 	}
 }
 
-// giveUp forgets what nobody has seen a part of.
+// giveUp forgets what nobody has seen a part of. The answer to the client's
+// request stays: without it nothing that follows can be read.
 func (q *queue) giveUp() {
 	seen, kept := q.sent+q.flying, 0
+	if q.opening {
+		seen = max(seen, 1)
+	}
 	for kept < len(q.frames) && seen > 0 {
 		seen -= q.frames[kept].size()
 		kept++

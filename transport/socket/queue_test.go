@@ -113,9 +113,10 @@ func FuzzQueue(f *testing.F) {
 				size := dice.IntN(2*gatherBytes/100 + 1)
 				q.add(frame{bytes.Repeat([]byte{number}, dice.IntN(4)), append(bytes.Repeat([]byte{number}, size), 0)})
 			case n < 9 && !q.empty():
-				out := q.gather(nil)
-				if len(out) == 0 {
-					t.Fatal("nothing to write, and the queue is not empty")
+				most := 1 + dice.IntN(gatherBytes)
+				out := q.gather(nil, most)
+				if len(out) != min(most, q.bytes) {
+					t.Fatalf("%d bytes to write of %d that wait, with room for %d", len(out), q.bytes, most)
 				}
 				taken := dice.IntN(len(out) + 1)
 				left = append(left, out[:taken]...)
@@ -129,7 +130,7 @@ func FuzzQueue(f *testing.F) {
 			}
 		}
 		for !q.empty() {
-			out := q.gather(nil)
+			out := q.gather(nil, gatherBytes)
 			left = append(left, out...)
 			q.drop(len(out))
 		}

@@ -302,7 +302,7 @@ func (s *Socket) flush() {
 	}
 	scratch := scratches.Get().(*[]byte)
 	for s.queue != nil && s.state != broken {
-		b := s.queue.gather((*scratch)[:0])
+		b := s.queue.gather((*scratch)[:0], gatherBytes)
 		*scratch = b[:0]
 		n, err := s.device.send(b)
 		if err != nil {

@@ -266,6 +266,58 @@ func TestGivingUpKeepsFramesWhole(t *testing.T) {
 	})
 }
 
+// A client that is given up before its socket has started still gets the answer
+// to its request, without which it could not read the rest.
+func TestGivingUpKeepsTheAnswer(t *testing.T) {
+	onEach(t, func(t *testing.T, wrap func(net.Conn) net.Conn) {
+		o := newOwner()
+		s, client := pair(t, newLoop(t, time.Hour), wrap, &usual, o)
+		s.Send(nil, []byte("answer "))
+		s.Send(nil, []byte("event "))
+		s.Finish([]byte("goodbye"), true, time.Minute)
+		s.Start(nil)
+		if got, err := io.ReadAll(client); string(got) != "answer goodbye" || err != nil {
+			t.Errorf("the client got %q, %v", got, err)
+		}
+		_ = client.Close()
+		awaitEnd(t, o)
+	})
+}
+
+// measured is a connection that notes its longest write.
+type measured struct {
+	other
+	longest atomic.Int64
+}
+
+func (m *measured) Write(b []byte) (int, error) {
+	m.longest.Store(max(m.longest.Load(), int64(len(b))))
+	return m.other.Write(b)
+}
+
+// A write that waits returns only when all of it is gone, and until then its
+// client seems to be stuck.
+func TestWritesThatWaitAreShort(t *testing.T) {
+	var conn *measured
+	o := newOwner()
+	options := socket.Options{Limit: 1 << 30, Ping: []byte{}}
+	s, client := pair(t, newLoop(t, time.Hour), func(c net.Conn) net.Conn {
+		conn = &measured{other: other{c}}
+		return conn
+	}, &options, o)
+	s.Start(nil)
+	s.Send(nil, make([]byte, 1<<20))
+	s.Finish(nil, false, time.Minute)
+	if all, err := io.ReadAll(client); len(all) != 1<<20 || err != nil {
+		t.Errorf("the client got %d bytes, %v", len(all), err)
+	}
+	_ = client.Close()
+	awaitEnd(t, o)
+	if n := conn.longest.Load(); n > 16<<10 {
+		t.Errorf("a write of %d bytes", n)
+	}
+}
+
 func TestRefusesWhoIsTooFarBehind(t *testing.T) {
 	onEach(t, func(t *testing.T, wrap func(net.Conn) net.Conn) {
 		options := socket.Options{Limit: 1 << 10, Ping: []byte{}}
