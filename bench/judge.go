@@ -30,6 +30,9 @@ func (r *Result) judge() []string {
 			notes = append(notes, fmt.Sprintf("One POST in a hundred to the %s was sent %.1f ms late or more, because the answer to the one before took long or no core was free; latency counts from when it was sent.", target, late.Median))
 		}
 	}
+	if share, ok := r.Summary[relayName][compressedShare]; r.Parameters["compress"] == true && (!ok || share.Median < 99) {
+		notes = append(notes, fmt.Sprintf("Only %.0f %% of the deliveries came compressed: the relay leaves alone what is small or does not shrink.", share.Median))
+	}
 	return append(notes, r.flaws()...)
 }
 

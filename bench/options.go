@@ -23,6 +23,9 @@ type Options struct {
 	Rate  float64
 	Batch int
 	Size  int
+	// Compress has the clients ask for compressed messages, and compares the
+	// relay with one whose clients do not, instead of with the floor.
+	Compress bool
 	// Publishers is how many connections publish.
 	Publishers int
 	// Duration is that of a run's measurement, Warmup what comes before it.
@@ -41,7 +44,7 @@ type Options struct {
 	// relay and as floor.
 	Program string
 	Env     []string
-	// NoFloor measures the relay alone.
+	// NoFloor measures the relay alone, with nothing beside it.
 	NoFloor bool
 
 	// Command and Version are told in the report.
@@ -69,6 +72,10 @@ const (
 	spareFiles = 300
 )
 
+// compressedSize is that of events where compression is measured: the relay
+// does not try with those that fit into a packet anyway.
+const compressedSize = 1024
+
 // complete fills in what a scenario chooses, and refuses what cannot be.
 func (o Options) complete(s Scenario) (Options, error) {
 	d := s.defaults
@@ -76,6 +83,10 @@ func (o Options) complete(s Scenario) (Options, error) {
 	o.Transport = cmp.Or(o.Transport, load.WebSocket)
 	o.Rate = cmp.Or(o.Rate, d.Rate)
 	o.Batch = cmp.Or(o.Batch, 1)
+	o.Compress = o.Compress && !s.silent
+	if o.Compress {
+		o.Size = cmp.Or(o.Size, compressedSize)
+	}
 	o.Size = cmp.Or(o.Size, 128)
 	o.Publishers = cmp.Or(o.Publishers, d.Publishers, 1)
 	o.Duration = cmp.Or(o.Duration, d.Duration, 10*time.Second)
@@ -91,6 +102,9 @@ func (o Options) complete(s Scenario) (Options, error) {
 func (o *Options) check() error {
 	if o.Transport != load.WebSocket && o.Transport != load.EventStream {
 		return fmt.Errorf("the transport is %q; it can be %s or %s", o.Transport, load.WebSocket, load.EventStream)
+	}
+	if o.Compress && o.Transport != load.WebSocket {
+		return fmt.Errorf("only WebSocket clients can be sent compressed messages, and the transport is %s", o.Transport)
 	}
 	for _, url := range []string{o.Relay.PublicURL, o.Relay.APIURL, o.Relay.OpsURL} {
 		if url == "" {

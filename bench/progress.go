@@ -25,7 +25,7 @@ func newProgress(tell func(Progress), plans []planned) *progress {
 
 // targets is how many things are measured in turn.
 func (o *Options) targets() int {
-	if o.hasFloor() {
+	if o.hasFloor() || o.hasTwin() {
 		return 2
 	}
 	return 1

@@ -7,7 +7,7 @@ type Quantity struct {
 	Name  string `json:"name"`
 	Label string `json:"label"`
 	Unit  string `json:"unit"`
-	// Compared: the relay's value over the floor's says something.
+	// Compared: the relay's value over the other target's says something.
 	Compared bool `json:"compared"`
 }
 
@@ -19,6 +19,8 @@ const (
 	cpuPerEvent      = "cpu_per_event"
 	redisPerEvent    = "redis_cpu_per_event"
 	cpuPerConnection = "cpu_per_connection"
+	wireBytes        = "bytes_per_delivery"
+	compressedShare  = "compressed"
 	deliveriesRate   = "deliveries_per_s"
 	eventsRate       = "events_per_s"
 	connectionsRate  = "connections_per_s"
@@ -51,6 +53,8 @@ var quantities = []Quantity{
 	{cpuPerEvent, "CPU per event", "µs", true},
 	{redisPerEvent, "Redis's CPU per event", "µs", false},
 	{cpuPerConnection, "CPU per connection made", "µs", true},
+	{wireBytes, "bytes received per delivery", "B", true},
+	{compressedShare, "deliveries that came compressed", "%", false},
 	{deliveriesRate, "deliveries", "/s", true},
 	{eventsRate, "events", "/s", true},
 	{connectionsRate, "connections made", "/s", true},

@@ -122,7 +122,7 @@ func (r *Report) Flaws() []*Trial {
 	var flaws []*Trial
 	for i := range r.Scenarios {
 		for j := range r.Scenarios[i].Runs {
-			if run := &r.Scenarios[i].Runs[j]; run.Target == relayName && !run.Checks.Whole() {
+			if run := &r.Scenarios[i].Runs[j]; (run.Target == relayName || run.Target == plainName) && !run.Checks.Whole() {
 				flaws = append(flaws, run)
 			}
 		}

@@ -98,7 +98,7 @@ func TestOptions(t *testing.T) {
 	scenario, _ := findScenario("fanout")
 	for _, o := range []Options{
 		{Clients: -1}, {Clients: 1 << 30}, {Rate: -1}, {Batch: 1001}, {Size: 10}, {Publishers: 10_000}, {Runs: -1},
-		{Duration: -1}, {Transport: "poll"}, {Relay: RelayAddress{PublicURL: "localhost"}},
+		{Duration: -1}, {Transport: "poll"}, {Transport: "sse", Compress: true}, {Relay: RelayAddress{PublicURL: "localhost"}},
 	} {
 		if _, err := o.complete(scenario); err == nil {
 			t.Errorf("%+v was taken", o)
@@ -109,6 +109,18 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// Where nobody listens nothing is compressed, and all else is as ever.
+func TestCompressionNeedsClients(t *testing.T) {
+	plans, err := plan(Options{Scenarios: []string{"fanout", "publish"}, Compress: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	with, without := plans[0].options, plans[1].options
+	if !with.hasTwin() || with.hasFloor() || with.Size != 1024 || without.hasTwin() || without.Size != 128 {
+		t.Errorf("%+v and %+v", with, without)
+	}
+}
+
 func TestProgressGoesFromNothingToAll(t *testing.T) {
 	var told []Progress
 	plans, err := plan(Options{Scenarios: []string{"publish"}, Runs: 2, NoFloor: true})
@@ -116,6 +128,9 @@ func TestProgressGoesFromNothingToAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := newProgress(func(at Progress) { told = append(told, at) }, plans)
+	if o := plans[0].options; o.targets() != 1 {
+		t.Errorf("%d targets without a floor", o.targets())
+	}
 	for range 2 * len(publishCases) {
 		p.begin("x")
 		p.at(0.5)

@@ -16,7 +16,9 @@ type Scenario struct {
 	defaults Options
 	// cases is how many results it has.
 	cases int
-	run   func(*session) ([]Result, error)
+	// silent: nobody listens, so there is nothing to compress.
+	silent bool
+	run    func(*session) ([]Result, error)
 }
 
 // Scenarios lists all in the order of the help.
@@ -41,6 +43,7 @@ func Scenarios() []Scenario {
 		},
 		{
 			Name: "publish", Summary: "Nobody listens: single events, and arrays to one channel and to a hundred.",
+			silent:   true,
 			defaults: Options{Publishers: 32}, cases: len(publishCases), run: (*session).publish,
 		},
 		{
@@ -66,6 +69,9 @@ func (s *session) parameters(names ...string) map[string]any {
 		"publishers": s.Publishers, "duration_s": s.Duration.Seconds(), "runs": s.Runs, "bound_ms": millis(s.Bound),
 	}
 	chosen := map[string]any{"runs": s.Runs}
+	if s.Compress {
+		chosen["compress"] = true
+	}
 	for _, name := range names {
 		chosen[name] = all[name]
 	}
@@ -77,6 +83,9 @@ func (s *session) clientsText() string {
 	kind := "WebSocket"
 	if s.Transport == load.EventStream {
 		kind = "EventSource"
+	}
+	if s.Compress {
+		kind = "compressing " + kind
 	}
 	return fmt.Sprintf("%d %s clients", s.Clients, kind)
 }

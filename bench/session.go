@@ -64,12 +64,13 @@ func (s *session) open(floorName, kind string) (targets []*target, stop func(), 
 		return nil, nil, err
 	}
 	targets = append(targets, t)
-	if s.hasFloor() {
-		if t, err = s.openFloor(floorName, kind); err != nil {
-			stop()
-			return nil, nil, err
-		}
-		targets = append(targets, t)
+	other, err := s.openOther(floorName, kind)
+	if err != nil {
+		stop()
+		return nil, nil, err
+	}
+	if other != nil {
+		targets = append(targets, other)
 	}
 	return targets, stop, nil
 }
@@ -85,7 +86,7 @@ func targetNames(targets []*target) []string {
 // gather connects a crowd to a target.
 func (s *session) gather(t *target, channels []string, lanes int) (*load.Crowd, error) {
 	crowd, err := load.NewCrowd(load.CrowdOptions{
-		URL: t.at.PublicURL, Transport: s.Transport, Token: t.at.Token,
+		URL: t.at.PublicURL, Transport: s.Transport, Token: t.at.Token, Compress: t.compress,
 		Clients: s.Clients, Channels: channels, Lanes: lanes, Loops: loops(),
 	})
 	if err != nil {
@@ -210,6 +211,10 @@ func (r *Trial) tally(t *load.Tally, used usage) {
 		return
 	}
 	n := float64(t.Deliveries)
+	r.Values[wireBytes] = float64(t.Bytes) / n
+	if t.Compressed > 0 {
+		r.Values[compressedShare] = 100 * float64(t.Compressed) / n
+	}
 	r.Values[latencyP50] = millis(t.Latency.Percentile(50))
 	r.Values[latencyP99] = millis(t.Latency.Percentile(99))
 	r.Values[latencyP999] = millis(t.Latency.Percentile(99.9))

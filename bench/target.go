@@ -19,6 +19,7 @@ const (
 	relayName = "relay"
 	floorName = "floor"
 	noopName  = "no-op handler"
+	plainName = "uncompressed relay"
 )
 
 // FloorCommand is the hidden command of this program that is the floor; its
@@ -37,6 +38,8 @@ type target struct {
 	at    RelayAddress
 	child *process.Child // nil for a relay that ran before
 	redis int            // the process ID of its Redis, 0 if it is not known
+
+	compress bool // its clients ask for it
 }
 
 func (t *target) stop() {
@@ -48,13 +51,31 @@ func (t *target) stop() {
 // hasFloor: the floor runs on this machine, so it says something only about
 // a relay that does too.
 func (o *Options) hasFloor() bool {
-	return floor.Supported && !o.NoFloor && (o.Relay.PublicURL == "" || o.Relay.PID != 0)
+	return floor.Supported && !o.NoFloor && !o.Compress && (o.Relay.PublicURL == "" || o.Relay.PID != 0)
+}
+
+// hasTwin: a relay that compresses is compared with one that does not.
+func (o *Options) hasTwin() bool { return o.Compress && !o.NoFloor }
+
+// openOther opens what the relay is compared with, nil if there is nothing.
+func (s *session) openOther(floorName, kind string) (*target, error) {
+	switch {
+	case s.hasTwin():
+		t, err := s.openRelay()
+		if err == nil {
+			t.name, t.compress = plainName, false
+		}
+		return t, err
+	case s.hasFloor():
+		return s.openFloor(floorName, kind)
+	}
+	return nil, nil
 }
 
 // openRelay starts a relay, or finds the one that runs.
 func (s *session) openRelay() (*target, error) {
 	if s.Relay.PublicURL != "" {
-		return &target{name: relayName, at: s.Relay}, nil
+		return &target{name: relayName, at: s.Relay, compress: s.Compress}, nil
 	}
 	args := []string{
 		"serve", "--public-addr=127.0.0.1:0", "--api-addr=127.0.0.1:0", "--ops-addr=127.0.0.1:0",
@@ -70,7 +91,7 @@ func (s *session) openRelay() (*target, error) {
 		return nil, err
 	}
 	s.report.Relay.Bus = child.Listening["bus"]
-	t := &target{name: relayName, child: child, at: RelayAddress{
+	t := &target{name: relayName, child: child, compress: s.Compress, at: RelayAddress{
 		PublicURL: "http://" + child.Listening["public"], APIURL: "http://" + child.Listening["api"],
 		OpsURL: "http://" + child.Listening["ops"], PID: child.PID, Key: s.Relay.Key, Token: s.Relay.Token,
 	}}

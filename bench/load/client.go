@@ -28,6 +28,10 @@ const (
 	handshakeAnswer = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 )
 
+// compression is what clients that may be sent compressed messages ask for: each
+// message is to be read on its own.
+const compression = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+
 // channel is what all clients of one channel share.
 type channel struct {
 	index   int
@@ -44,6 +48,9 @@ func newChannel(index int, name string, o *CrowdOptions, e endpoint) *channel {
 	}
 	if o.Transport == WebSocket {
 		b.WriteString("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + handshakeKey + "\r\n")
+		if o.Compress {
+			b.WriteString("Sec-WebSocket-Extensions: " + compression + "\r\n")
+		}
 	} else {
 		b.WriteString("Accept: text/event-stream\r\n")
 	}
@@ -59,6 +66,7 @@ type client struct {
 	transport Transport
 	order     []measure.Sequence // one for each lane
 	began     int64              // when it began to connect
+	inflater  *inflater          // of its group; nil: it does not understand compression
 
 	upgraded bool // the handshake has been answered
 	live     bool // the relay has said `subscribed`
@@ -130,6 +138,9 @@ func (c *client) answered(head, body []byte) error {
 		if !bytes.Contains(head, []byte(handshakeAnswer)) {
 			return errors.New("the answer to the WebSocket handshake has the wrong key")
 		}
+		if c.inflater != nil && !bytes.Contains(head, []byte("permessage-deflate")) {
+			return errors.New("the relay does not compress")
+		}
 	case c.transport == EventStream && bytes.HasPrefix(status, []byte("200")):
 		if bytes.Contains(bytes.ToLower(head), []byte("transfer-encoding: chunked")) {
 			c.chunks = new(chunks)
@@ -142,14 +153,14 @@ func (c *client) answered(head, body []byte) error {
 
 func (c *client) readFrames(b []byte, at int64, t *Tally) (rest, reply []byte, err error) {
 	for {
-		f, rest, ok, err := cutFrame(b)
+		f, rest, ok, err := cutFrame(b, c.inflater != nil)
 		if err != nil || !ok {
 			return rest, reply, err
 		}
 		b = rest
 		switch f.opcode {
 		case opText:
-			err = c.message(f.payload, at, t)
+			err = c.text(f, at, t)
 		case opPing:
 			t.Pings++
 			reply = appendPong(reply, f.payload)
@@ -160,6 +171,19 @@ func (c *client) readFrames(b []byte, at int64, t *Tally) (rest, reply []byte, e
 			return rest, reply, err
 		}
 	}
+}
+
+// text takes a frame of text.
+func (c *client) text(f wsFrame, at int64, t *Tally) error {
+	if !f.deflated {
+		return c.message(f.payload, at, t)
+	}
+	text, err := c.inflater.inflate(f.payload)
+	if err != nil {
+		return err
+	}
+	t.Compressed++
+	return c.message(text, at, t)
 }
 
 func closeError(payload []byte) error {

@@ -19,6 +19,8 @@ type CrowdOptions struct {
 	URL       string    `json:"url"`
 	Transport Transport `json:"transport"`
 	Token     string    `json:"token,omitempty"`
+	// Compress has WebSocket clients ask for compressed messages.
+	Compress bool `json:"compress,omitempty"`
 	// Clients is how many connections to make; client i follows the channel
 	// First + i, counted around the list.
 	Clients  int      `json:"clients"`
@@ -57,6 +59,7 @@ type group struct {
 	crowd    *Crowd
 	endpoint endpoint
 	clients  []*client
+	inflater *inflater // nil: nobody compresses
 
 	mu    sync.Mutex // over the tally and all clients
 	tally Tally
@@ -96,7 +99,11 @@ func NewCrowd(o CrowdOptions) (*Crowd, error) {
 	o.Lanes, o.AtOnce = max(o.Lanes, 1), cmp.Or(o.AtOnce, 256)
 	c := &Crowd{options: o}
 	for range min(max(o.Loops, 1), max(o.Clients, 1)) {
-		c.groups = append(c.groups, &group{crowd: c, endpoint: e})
+		g := &group{crowd: c, endpoint: e}
+		if o.Compress && o.Transport == WebSocket {
+			g.inflater = newInflater()
+		}
+		c.groups = append(c.groups, g)
 	}
 	made := make(map[int]*channel)
 	for i := range o.Clients {
@@ -106,7 +113,7 @@ func NewCrowd(o CrowdOptions) (*Crowd, error) {
 		}
 		g := c.groups[i%len(c.groups)]
 		g.clients = append(g.clients, &client{
-			channel: made[index], transport: o.Transport, order: make([]measure.Sequence, o.Lanes),
+			channel: made[index], transport: o.Transport, order: make([]measure.Sequence, o.Lanes), inflater: g.inflater,
 		})
 	}
 	c.driver = newDriver(c, e)

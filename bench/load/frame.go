@@ -13,6 +13,12 @@ const (
 	opPong  = 10
 )
 
+// RSV1 says that a message is compressed (RFC 7692, section 6).
+const (
+	deflatedBit  = 0x40
+	deflatedText = 0x80 | deflatedBit | opText
+)
+
 // maxFrame bounds what a client keeps of a frame that is not whole yet.
 const maxFrame = 1 << 20
 
@@ -23,18 +29,23 @@ var (
 
 // wsFrame is one WebSocket frame of a server.
 type wsFrame struct {
-	opcode  byte
-	payload []byte // part of the buffer that was read
+	opcode   byte
+	deflated bool
+	payload  []byte // part of the buffer that was read
 }
 
 // cutFrame takes the first frame off b. Without a whole one it returns b
-// as the rest, and ok is false.
-func cutFrame(b []byte) (f wsFrame, rest []byte, ok bool, err error) {
+// as the rest, and ok is false. Text may come compressed if that was agreed.
+func cutFrame(b []byte, mayDeflate bool) (f wsFrame, rest []byte, ok bool, err error) {
 	if len(b) < 2 {
 		return f, b, false, nil
 	}
+	first := b[0]
+	if mayDeflate && first == deflatedText {
+		first &^= deflatedBit
+	}
 	// FIN alone above the opcode, and a length without a mask.
-	if b[0]&0xf0 != 0x80 || b[1]&0x80 != 0 {
+	if first&0xf0 != 0x80 || b[1]&0x80 != 0 {
 		return f, b, false, errStrangeFrame
 	}
 	size, head := uint64(b[1]), 2
@@ -57,7 +68,7 @@ func cutFrame(b []byte) (f wsFrame, rest []byte, ok bool, err error) {
 	if len(b) < end {
 		return f, b, false, nil
 	}
-	return wsFrame{b[0] & 0x0f, b[head:end]}, b[end:], true, nil
+	return wsFrame{b[0] & 0x0f, first != b[0], b[head:end]}, b[end:], true, nil
 }
 
 // appendPong appends the answer to a ping. A client masks what it sends; a

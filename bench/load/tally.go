@@ -10,6 +10,8 @@ import (
 type Tally struct {
 	// Deliveries are events that reached a client that follows their channel.
 	Deliveries uint64 `json:"deliveries"`
+	// Compressed are the messages that came compressed.
+	Compressed uint64 `json:"compressed"`
 	// Reads are the calls of read that returned something, Bytes what they returned.
 	Reads uint64 `json:"reads"`
 	Bytes uint64 `json:"bytes"`
@@ -43,6 +45,7 @@ func (t *Tally) end(reason string) {
 // Merge adds what another crowd has seen at the same time.
 func (t *Tally) Merge(other *Tally) {
 	t.Deliveries += other.Deliveries
+	t.Compressed += other.Compressed
 	t.Reads += other.Reads
 	t.Bytes += other.Bytes
 	t.Pings += other.Pings

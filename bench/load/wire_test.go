@@ -61,11 +61,11 @@ func textFrame(opcode byte, payload string) string {
 func TestCutFrame(t *testing.T) {
 	for _, size := range []int{0, 1, 125, 126, 65535, 65536, maxFrame} {
 		whole := textFrame(opText, strings.Repeat("x", size)) + "rest"
-		f, rest, ok, err := cutFrame([]byte(whole))
+		f, rest, ok, err := cutFrame([]byte(whole), false)
 		if err != nil || !ok || f.opcode != opText || len(f.payload) != size || string(rest) != "rest" {
 			t.Errorf("%d: %d bytes, rest %.10q, %v, %v", size, len(f.payload), rest, ok, err)
 		}
-		if _, rest, ok, err := cutFrame([]byte(whole[:len(whole)-5])); ok || err != nil || size > 0 && len(rest) != len(whole)-5 {
+		if _, rest, ok, err := cutFrame([]byte(whole[:len(whole)-5]), false); ok || err != nil || size > 0 && len(rest) != len(whole)-5 {
 			t.Errorf("%d: a frame without its last byte is %v, %v", size, ok, err)
 		}
 	}
@@ -73,7 +73,7 @@ func TestCutFrame(t *testing.T) {
 		"a fragment": "\x01\x00", "compressed": "\xc1\x00", "masked": "\x81\x80\x00\x00\x00\x00",
 		"endless": "\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff",
 	} {
-		if _, _, ok, err := cutFrame([]byte(b)); ok || err == nil {
+		if _, _, ok, err := cutFrame([]byte(b), false); ok || err == nil {
 			t.Errorf("%s was taken", name)
 		}
 	}

@@ -110,6 +110,27 @@ func TestEveryScenario(t *testing.T) {
 	}
 }
 
+// With compression a relay is compared with itself, and the report shows that
+// the events came compressed.
+func TestCompression(t *testing.T) {
+	r := run(t, "fanout", "--compress", "--clients=20", "--duration=300ms", "--runs=2", "--publishers=2")
+	check(t, r)
+	result := r.Scenarios[0]
+	if strings.Join(result.Targets, ", ") != "relay, uncompressed relay" || result.Parameters["size"] != 1024.0 || result.Parameters["compress"] != true {
+		t.Errorf("%v, %v", result.Targets, result.Parameters)
+	}
+	with, without := values(t, r, "fanout", "relay"), values(t, r, "fanout", "uncompressed relay")
+	if with["compressed"] != 100 || without["compressed"] != 0 || without["bytes_per_delivery"] < 1024 {
+		t.Errorf("with %v, without %v", with, without)
+	}
+	if ratio := result.Ratios["bytes_per_delivery"].Median; ratio <= 0 || ratio > 0.8 {
+		t.Errorf("%.2f of the bytes", ratio)
+	}
+	if result.Ratios["cpu_per_delivery"].Median <= 0 || with["generator_busy"] <= 0 {
+		t.Errorf("ratios %v, values %v", result.Ratios, with)
+	}
+}
+
 // A search ends, and says of every rate what came of it.
 func TestSaturation(t *testing.T) {
 	r := run(t, "saturation", "--clients=5", "--duration=100ms", "--runs=1", "--no-floor", "--bound=1h", "--publishers=1", "--rate=3000")
