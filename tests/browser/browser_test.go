@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -85,6 +86,107 @@ func TestPlainWebSocketAndEventSource(t *testing.T) {
 	}
 	r.Signal(syscall.SIGTERM)
 	tab.Wait(`seen.closed === "1001 draining" && seen.sse.some(f => f.type === "goodbye")`)
+}
+
+// burst is a request of events, numbered on from first; a third of them are
+// large enough to be compressed.
+func burst(channel string, first, events int) string {
+	var b strings.Builder
+	for n := first; n < first+events; n++ {
+		text := strings.Repeat("ünï→😀 again, ", 1+n%3/2*200)
+		fmt.Fprintf(&b, `,{"channel":%q,"event":"n","data":{"n":%d,"text":%q}}`, channel, n, text)
+	}
+	return "[" + b.String()[1:] + "]"
+}
+
+// whole is what a page has to say of the frames of a burst.
+const whole = `every((f, i) => f.data.n === i && f.data.text === "ünï→😀 again, ".repeat(i % 3 === 2 ? 201 : 1))`
+
+// Chromium offers permessage-deflate by itself, and reads what the relay has
+// compressed once for everybody.
+func TestBurstsComeCompressed(t *testing.T) {
+	r := relaytest.Start(t)
+	tab := page(t)
+	browsertest.Eval[bool](tab, fmt.Sprintf(`(() => {
+		window.seen = [];
+		window.ws = new WebSocket(%q + "/v1/ws?channel=a");
+		ws.onmessage = (m) => seen.push(JSON.parse(m.data));
+		return true;
+	})()`, "ws"+strings.TrimPrefix(r.PublicURL, "http")))
+	tab.Wait(`seen.some(f => f.type === "subscribed")`)
+	if got := browsertest.Eval[string](tab, "ws.extensions"); !strings.Contains(got, "permessage-deflate") {
+		t.Errorf("agreed on the extensions %q", got)
+	}
+	const bursts, events = 3, 300
+	size := 0
+	for n := range bursts {
+		body := burst("a", n*events, events)
+		size += len(body)
+		r.Publish(t, body)
+	}
+	tab.Wait(fmt.Sprintf(`seen.filter(f => f.type === "event").length === %d`, bursts*events))
+	if !browsertest.Eval[bool](tab, `seen.filter(f => f.type === "event").`+whole) {
+		t.Error("the bursts did not come in order and as they were published")
+	}
+	metrics := relaytest.Do(t, "GET", r.OpsURL+"/metrics", "").Body
+	found := regexp.MustCompile(`(?m)^relay_delivered_bytes_total (\S+)$`).FindStringSubmatch(metrics)
+	if found == nil {
+		t.Fatalf("no metric of the bytes delivered in %s", metrics)
+	}
+	if sent, err := strconv.ParseFloat(found[1], 64); err != nil || sent > float64(size)/2 {
+		t.Errorf("%v bytes were sent of %d that were published, %v", sent, size, err)
+	}
+}
+
+// An EventSource knows after each event of a burst where it stands, and goes on
+// there when its relay dies in the middle of one.
+func TestEventSourceResumesAmidABurst(t *testing.T) {
+	redis := redistest.Start(t)
+	env := []string{"RELAY_REDIS_URL=" + redis.URL(), "RELAY_HISTORY_SIZE=5000"}
+	other := relaytest.Start(t, env...)
+	env = append(env, "RELAY_PUBLIC_ADDR="+relaytest.QuietAddr(t))
+	first := relaytest.Start(t, env...)
+	tab := page(t)
+	browsertest.Eval[bool](tab, fmt.Sprintf(`(() => {
+		window.seen = { one: [], two: [] };
+		for (const [name, query] of [["one", "channel=a"], ["two", "channel=b&channel=a"]]) {
+			new EventSource(%q + "/v1/sse?" + query).onmessage = (m) => seen[name].push({ ...JSON.parse(m.data), lastEventId: m.lastEventId });
+		}
+		window.events = (name) => seen[name].filter(f => f.type === "event");
+		return true;
+	})()`, first.PublicURL))
+	tab.Wait(`seen.one.some(f => f.type === "subscribed") && seen.two.filter(f => f.type === "subscribed").length === 2`)
+	const bursts, events = 10, 100
+	for n := range bursts {
+		if n == bursts/2 {
+			tab.Wait(fmt.Sprintf(`events("one").length >= %d && events("two").length >= %[1]d`, n*events))
+		}
+		other.Publish(t, burst("a", n*events, events))
+		switch n {
+		case bursts / 2:
+			first.Kill()
+		case bursts - 2:
+			first = relaytest.Start(t, env...)
+		}
+	}
+	for name, knows := range map[string]string{
+		"one": `f.lastEventId === f.id`,
+		"two": `f.lastEventId.split("~").some(entry => entry.endsWith("." + f.id))`,
+	} {
+		tab.Wait(fmt.Sprintf(`events(%q).length >= %d`, name, bursts*events))
+		if !browsertest.Eval[bool](tab, fmt.Sprintf(`events(%[1]q).length === %[2]d && events(%[1]q).%[3]s`, name, bursts*events, whole)) {
+			t.Errorf("%s: not every event once and in order", name)
+		}
+		if !browsertest.Eval[bool](tab, fmt.Sprintf(`events(%q).every(f => %s)`, name, knows)) {
+			t.Errorf("%s: an event with a last event ID that is not where it stands", name)
+		}
+		if browsertest.Eval[int](tab, fmt.Sprintf(`seen.%s.filter(f => f.type === "welcome").length`, name)) < 2 {
+			t.Errorf("%s: it never came back, so nothing was resumed", name)
+		}
+		if browsertest.Eval[bool](tab, fmt.Sprintf(`seen.%s.some(f => f.type === "reset")`, name)) {
+			t.Errorf("%s: a reset without cause", name)
+		}
+	}
 }
 
 // An EventSource, and the example with a WebSocket, live through a restart of
