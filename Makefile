@@ -5,8 +5,9 @@ FUZZTIME ?= 10s
 DURATION ?= 30m
 SEED ?=
 STORE ?=
+IMAGE ?= docker.io/library/relay
 
-.PHONY: test setup lint race fuzz chaos stampede growth bench fmt build clean
+.PHONY: test setup lint race fuzz chaos stampede growth bench fmt build image image-test clean
 
 # Setup, then linters, then tests, even under make -j.
 .NOTPARALLEL:
@@ -21,6 +22,7 @@ lint: setup
 
 race:
 	go test -race -timeout $(TIMEOUT) ./...
+	go -C tools/image test -race -timeout $(TIMEOUT) ./...
 
 fuzz:
 	FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
@@ -48,6 +50,14 @@ fmt:
 # The go command writes the version into the program: the tag or commit of git.
 build:
 	CGO_ENABLED=0 go build -trimpath -buildvcs=auto -o bin/relay ./cmd/relay
+
+# The container image as an OCI archive called IMAGE, and what it is made of.
+image:
+	go -C tools/image run . -repository ../.. -name $(IMAGE) -archive ../../bin/relay.oci.tar -sbom ../../bin/relay.sbom.json
+
+# Builds the image of the last commit twice, compares, and runs it; as root.
+image-test:
+	scripts/image-test.sh
 
 clean:
 	rm -rf bin tests/node/node_modules

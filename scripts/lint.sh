@@ -27,6 +27,8 @@ fi
 
 run go mod tidy -diff
 run go tool -modfile=tools/go.mod golangci-lint run ./...
+run go -C tools/image mod tidy -diff
+run go -C tools/image tool -modfile=../go.mod golangci-lint run ./...
 
 # The linter of the contract reports its use to its makers unless told not to.
 export REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true
