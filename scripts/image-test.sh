@@ -21,7 +21,6 @@ need runc runc
 need qemu-aarch64-static qemu-user-static
 need skopeo skopeo
 need podman podman
-need ip iproute2
 [ ${#missing[@]} -eq 0 ] || fail "missing: apt-get install --no-install-recommends ${missing[*]}"
 
 tmp=$(mktemp -d /tmp/relay-image-test.XXXXXX)

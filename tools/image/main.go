@@ -60,7 +60,7 @@ func run(ctx context.Context, args []string, epoch string, stdout, stderr io.Wri
 	if err := toFile(*archive, func(w io.Writer) error { return writeArchive(w, idx, *name, tag(built.version)) }); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "%s: %s:%s, built with %s\n", *archive, *name, tag(built.version), built.goVersion)
+	_, err = fmt.Fprintf(stdout, "image: %s:%s, built with %s\n", *name, tag(built.version), built.goVersion)
 	return err
 }
 
