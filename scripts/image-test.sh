@@ -25,7 +25,7 @@ need podman podman
 
 tmp=$(mktemp -d /tmp/relay-image-test.XXXXXX)
 containerd_pid=
-container=relay-image-test
+container=relay-image-test-$$
 ctr() { command ctr --address "$tmp/containerd.sock" "$@"; }
 clean() {
   if [ -n "$containerd_pid" ]; then
@@ -138,7 +138,10 @@ run_in_containerd() {
 # What people load it with, as far as that needs no registry and no daemon.
 load() {
   skopeo copy --quiet --all --insecure-policy "oci-archive:$archive" "dir:$tmp/skopeo"
-  say "skopeo copied $(find "$tmp/skopeo" -name '*.manifest.json' | wc -l) platforms"
+  local platforms
+  platforms=$(find "$tmp/skopeo" -name '*.manifest.json' | wc -l)
+  [ "$platforms" -eq 2 ] || fail "skopeo copied $platforms platforms"
+  say "skopeo copied both platforms"
   podman --root "$tmp/podman" --runroot "$tmp/podman-run" --storage-driver vfs load --quiet --input "$archive" >"$tmp/podman.txt"
   say "podman: $(cat "$tmp/podman.txt")"
 }
