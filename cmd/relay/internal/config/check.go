@@ -81,6 +81,12 @@ func checkRedisURL(text string) *Problem {
 // it were the server.
 var redisOptions = []string{"addr", "db", "dial_timeout", "master_set", "skip_verify", "write_timeout"}
 
+// HasPassword reports whether a Redis URL holds a password.
+func HasPassword(url string) bool {
+	_, had := hidePassword(url)
+	return had
+}
+
 // hidePassword replaces the password of a URL, and reports whether there was one.
 func hidePassword(text string) (shown string, had bool) {
 	u, err := url.Parse(text)

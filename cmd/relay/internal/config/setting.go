@@ -28,6 +28,9 @@ func (s *Setting) Flag() string { return strings.ReplaceAll(s.Name, "_", "-") }
 // Env returns the setting's environment variable.
 func (s *Setting) Env() string { return envPrefix + strings.ToUpper(s.Name) }
 
+// IsFile reports whether the setting is the path of a file that holds a secret.
+func (s *Setting) IsFile() bool { return s.reads != "" }
+
 const (
 	envPrefix = "RELAY_"
 	// fileSuffix makes a secret's name into that of its companion.

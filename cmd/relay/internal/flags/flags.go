@@ -73,7 +73,7 @@ func explain(fs *flag.FlagSet, err error) error {
 	}
 	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
 		name = strings.TrimPrefix(name, "-")
-		return &Error{Text: "--" + name + " needs a value", Hint: "write --" + name + "=" + placeholder(fs.Lookup(name))}
+		return &Error{Text: dashed(name) + " needs a value", Hint: "write " + dashed(name) + "=" + placeholder(fs.Lookup(name))}
 	}
 	if m := invalidValue.FindStringSubmatch(text); m != nil {
 		return invalid(fs.Lookup(m[2]), m[1])
@@ -160,13 +160,22 @@ func FormatDuration(d time.Duration) string {
 	return s
 }
 
+// dashed is a flag as people write it.
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
+}
+
 // Line writes the line of one flag for a tabwriter.
 func Line(w io.Writer, name, placeholder, usage, def string) {
+	name = dashed(name)
 	if placeholder != "" {
 		name += " " + placeholder
 	}
 	if def != "" && def != "false" {
 		usage += " (default " + def + ")"
 	}
-	fmt.Fprintf(w, "  --%s\t%s\n", name, usage)
+	fmt.Fprintf(w, "  %s\t%s\n", name, usage)
 }
