@@ -20,7 +20,7 @@ func container() node {
 	return item(
 		vary("name", text{func(s *shape) string { return quote(s.Name) }, `{{ default "relay" .name | quote }}`}),
 		vary("image", text{func(s *shape) string { return quote(s.Image) }, `{{ .image | quote }}`}),
-		leaf("args", `["serve"]`),
+		leaf("command", `["/relay", "serve"]`),
 		// Without it this would be an init container, whose end the pod awaits.
 		leaf("restartPolicy", "Always").onlyIf(native).
 			because("A native sidecar: it starts before the app and gets SIGTERM after the app has ended."),
@@ -35,15 +35,15 @@ func container() node {
 		// The app's containers wait for it. If it waited for Redis, an outage of
 		// Redis would stop every rollout and every restart of the app; if for
 		// the app, neither would ever start.
-		probe("startupProbe", "/startupz", leaf("periodSeconds", "1"), leaf("failureThreshold", "60")).
+		probe("startupProbe", "/startupz", leaf("periodSeconds", "1"), leaf("timeoutSeconds", "5"), leaf("failureThreshold", "60")).
 			because("Waits for the process alone: neither for Redis nor for the app."),
 		// Restarting the relay throws off every client, so only a process that
-		// has stopped answering for half a minute is worth it.
-		probe("livenessProbe", "/livez", leaf("periodSeconds", "10"), leaf("timeoutSeconds", "5"), leaf("failureThreshold", "3")),
+		// has stopped answering for a minute is worth it.
+		probe("livenessProbe", "/livez", leaf("periodSeconds", "10"), leaf("timeoutSeconds", "5"), leaf("failureThreshold", "6")),
 		// A pod is ready when all of its containers are, so this decides about
 		// the app as well. /readyz is strict once (a wrong URL stops the
 		// rollout) and afterwards forgives Redis unless RELAY_READY_STRICT.
-		probe("readinessProbe", "/readyz", leaf("periodSeconds", "5"), leaf("timeoutSeconds", "3"), leaf("failureThreshold", "2")).
+		probe("readinessProbe", "/readyz", leaf("periodSeconds", "5"), leaf("timeoutSeconds", "5"), leaf("failureThreshold", "3")).
 			because("The whole pod's readiness depends on it. It waits for Redis to answer once; a later outage\nof Redis does not take the app out of service."),
 		resources(),
 		securityContext(),
@@ -58,6 +58,8 @@ func ports() node {
 	).because("In a Service give targetPort as the number: names of a native sidecar's ports did not resolve before Kubernetes 1.32.")
 }
 
+// environment is what the container finds. In values of a chart a number is a
+// float64, which as text could become 1e+06.
 func environment() node {
 	return list("env",
 		variable(varPublicAddr, text{func(s *shape) string { return quote(":" + strconv.Itoa(s.Ports.Public)) }, `{{ printf ":%d" $public | quote }}`}),
@@ -86,7 +88,7 @@ func environment() node {
 			text{func(s *shape) string { return quote(s.Redis.Secret.Key) }, `{{ .redis.secretKey | quote }}`}).
 			onlyIf(condition{func(s *shape) bool { return s.Redis.Secret != Ref{} }, `if .redis.secretName`}),
 		node{each: &each{secrets, `range $name, $ref := $secrets`, secret("{{ $name }}", fixed(`{{ $ref.name | quote }}`), fixed(`{{ $ref.key | quote }}`))}},
-		node{each: &each{variables, `range $name, $value := $env`, variable("{{ $name }}", fixed(escaped("toString $value")))}},
+		node{each: &each{variables, `range $name, $value := $env`, variable("{{ $name }}", fixed(escaped(`ternary (toString (int64 $value)) (toString $value) (kindIs "float64" $value)`)))}},
 	)
 }
 

@@ -139,13 +139,16 @@ func (f *finder) items(fields *ast.MappingNode, path []any) *Refusal {
 		return r
 	}
 	items, _ := bare(field.Value).(*ast.SequenceNode)
-	if items == nil || len(items.Values) == 0 {
+	if _, isAlias := field.Value.(*ast.AliasNode); !isAlias && (items == nil || len(items.Values) == 0) {
 		return nil
 	}
 	if r := f.doc.writable(field.Value, "items"); r != nil {
 		return r
 	}
 	for i, item := range items.Values {
+		if alias, isAlias := item.(*ast.AliasNode); isAlias {
+			return f.doc.writable(alias, "an item")
+		}
 		if r := f.object(item, append(slices.Clone(path), "items", i)); r != nil {
 			return r
 		}
@@ -167,7 +170,7 @@ func (f *finder) workload(kind Kind, fields *ast.MappingNode, path []any) *Refus
 			return nil // a patch that says nothing about the pods
 		}
 		next, _ := bare(field.Value).(*ast.MappingNode)
-		if next == nil || len(next.Values) == 0 {
+		if _, isAlias := field.Value.(*ast.AliasNode); !isAlias && (next == nil || len(next.Values) == 0) {
 			return nil
 		}
 		if r := f.doc.writable(field.Value, key); r != nil {
@@ -175,6 +178,9 @@ func (f *finder) workload(kind Kind, fields *ast.MappingNode, path []any) *Refus
 		}
 		w.path = append(w.path, key)
 		w.spec, w.line = next, field.Key.GetToken().Position.Line
+	}
+	if _, r := f.field(w.spec, keyInitContainers); r != nil {
+		return r
 	}
 	f.found = append(f.found, w)
 	return nil

@@ -100,7 +100,7 @@ resources    cpuRequest, memoryRequest, memoryLimit
     {{- end }}
     {{- range $name, $value := $env }}
     - name: {{ $name }}
-      value: {{ toString $value | replace "$" "$$" | quote }}
+      value: {{ ternary (toString (int64 $value)) (toString $value) (kindIs "float64" $value) | replace "$" "$$" | quote }}
     {{- end }}
   # Releases the clients at a pace while the app finishes; the publish API stays up meanwhile.
   lifecycle:
