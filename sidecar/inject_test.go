@@ -77,12 +77,13 @@ func decode(t *testing.T, file string) []any {
 	t.Helper()
 	file = strings.ReplaceAll(strings.TrimPrefix(file, "\ufeff"), "\r\n", "\n")
 	var docs []any
-	for _, text := range strings.Split("\n"+file, "\n---") {
-		if strings.HasPrefix(text, "\n%") {
+	for text := range strings.SplitAfterSeq("---\n"+file, "\n---") {
+		text, _ = strings.CutSuffix(text, "---")
+		if strings.Contains(text, "%YAML") {
 			continue // a directive
 		}
 		var doc any
-		if err := yaml.Unmarshal([]byte("---"+text), &doc); err != nil {
+		if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
 			t.Fatalf("%v in\n%s", err, file)
 		}
 		docs = append(docs, doc)
@@ -296,6 +297,17 @@ func TestRefusals(t *testing.T) {
 				t.Error("it does not say what to do")
 			}
 		})
+	}
+}
+
+// Whatever follows such a text adds a line break to it.
+func TestTextThatEndsTheFile(t *testing.T) {
+	file := head + "      containers:\n        - name: app\n          args:\n            - |\n              exec app"
+	check(t, file, options())
+	check(t, file+"\n", ordinary(options()))
+	var refusals sidecar.Refusals
+	if _, _, err := sidecar.Inject(file, ordinary(options()), nil); !errors.As(err, &refusals) || !strings.Contains(refusals[0].Hint, "end the file with a line break") {
+		t.Errorf("%v", err)
 	}
 }
 

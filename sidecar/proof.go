@@ -30,8 +30,11 @@ func (d *document) provePlans(result *document, plans []plan) *Refusal {
 			return nil
 		}
 	}
-	return d.refuse(line, "the document is written in a way in which the sidecar cannot be inserted safely",
-		"write it as kubectl does with -o yaml: one field a line, indented with spaces")
+	hint := "write it as kubectl does with -o yaml: one field a line, indented with spaces"
+	if ending(d.lines[len(d.lines)-1]) == "" {
+		hint = "end the file with a line break"
+	}
+	return d.refuse(line, "the document is written in a way in which the sidecar cannot be inserted safely", hint)
 }
 
 // add does to the decoded document what the edits should have done to it.
