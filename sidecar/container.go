@@ -10,8 +10,10 @@ import (
 // shape is the container in one pod: the options, and what the pod decides.
 type shape struct {
 	Options
-	kind  Kind
-	grace time.Duration
+	kind Kind
+	// workload is the name of what makes the pods.
+	workload string
+	grace    time.Duration
 }
 
 // container is the one description of the sidecar. Whatever writes a sidecar,
@@ -69,11 +71,18 @@ func environment() node {
 			because("Probes and metrics: the kubelet and Prometheus ask from outside of the pod."),
 		variable(varGrace, text{func(s *shape) string { return quote(seconds(s.grace) + "s") }, `{{ printf "%ds" $grace | quote }}`}).
 			because("The pod's terminationGracePeriodSeconds. The relay does not start if its drain does not fit into it."),
-		item(leaf("name", varGeneration), mapping("valueFrom", mapping("fieldRef", vary("fieldPath", text{
+		fromPod("POD_NAMESPACE", fixed("metadata.namespace")).onlyIf(rollsOut).
+			because("By these, the relays of a rollout know each other, and send no client to one that is about to leave."),
+		fromPod("POD_GENERATION", text{
 			func(s *shape) string { return "metadata.labels['" + s.kind.generation() + "']" },
 			`metadata.labels['{{ $generation }}']`,
-		})))).onlyIf(condition{func(s *shape) bool { return s.kind.generation() != "" }, "if $generation"}).
-			because("By this, relays of one rollout know each other, and send no client to one that is about to leave."),
+		}).onlyIf(rollsOut),
+		// What stands before the last slash keeps apart the rollouts of
+		// workloads that share a Redis.
+		variable(varGeneration, text{
+			func(s *shape) string { return quote("$(POD_NAMESPACE)/" + s.workload + "/$(POD_GENERATION)") },
+			`"$(POD_NAMESPACE)/{{ .workload }}/$(POD_GENERATION)"`,
+		}).onlyIf(rollsOut),
 		// No Service leads to the pods of a Job, so nobody has to learn that
 		// one is leaving; the Job would only end later.
 		variable(varDrainDelay, fixed(`"0s"`)).onlyIf(condition{
@@ -129,6 +138,13 @@ func securityContext() node {
 		mapping("capabilities", leaf("drop", `["ALL"]`)),
 		mapping("seccompProfile", leaf("type", "RuntimeDefault")))
 }
+
+func fromPod(name string, path text) node {
+	return item(leaf("name", name), mapping("valueFrom", mapping("fieldRef", vary("fieldPath", path))))
+}
+
+// rollsOut: pods of this kind replace each other.
+var rollsOut = condition{func(s *shape) bool { return s.kind.generation() != "" }, "if $generation"}
 
 var native = condition{func(s *shape) bool { return !s.Ordinary }, "if not .ordinary"}
 

@@ -81,7 +81,9 @@ func (m *manifest) pod(depth int) {
 	case 0:
 		fields = append(fields, func() { m.containers(depth, "initContainers") })
 	case 1:
-		fields = append(fields, func() { m.line(depth, m.one("initContainers: []", "initContainers:", "initContainers: ~", "initContainers: [ ]")) })
+		fields = append(fields, func() {
+			m.line(depth, m.one("initContainers: []", "initContainers:", "initContainers: ~", "initContainers: [ ]"))
+		})
 	}
 	if m.is(30) {
 		fields = append(fields, func() { m.line(depth, "terminationGracePeriodSeconds: 120") })

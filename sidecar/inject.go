@@ -107,7 +107,7 @@ func (d *document) inject(o *Options, only Selection) (document, []Change, *Refu
 		}
 		plans = append(plans, p)
 		edits = append(edits, p.edits...)
-		changes = append(changes, Change{Document: d.number, Line: clean.numbers[w.line-1], Kind: w.kind, Name: w.name, Env: p.env()})
+		changes = append(changes, Change{Document: d.number, Line: clean.numbers[w.line-1], Kind: w.kind, Name: w.name, Env: environ(p.container)})
 	}
 	if len(plans) == 0 {
 		return *d, nil, nil

@@ -97,7 +97,8 @@ const (
 	// The relay's own defaults: readiness fails, then clients are released.
 	defaultDrainDelay  = 5 * time.Second
 	defaultDrainWindow = 20 * time.Second
-	// exitMargin is for what comes behind the last client.
+	// exitMargin is for what comes behind the last client; the relay asks for
+	// it, too.
 	exitMargin = 5 * time.Second
 )
 

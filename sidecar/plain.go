@@ -21,22 +21,31 @@ func (p plain) repeat(e *each) (before, after string, nodes []node) {
 }
 
 // Print returns the container as an item of a pod's initContainers (or, if
-// it is ordinary, of its containers), for who writes it into a file by hand.
-func Print(kind Kind, o Options) (string, error) {
+// it is ordinary, of its containers), for who writes it into a file by hand;
+// and what it finds in its environment, as in Change. The pod is one of the
+// named workload's.
+func Print(kind Kind, workload string, o Options) (text string, env map[string]string, err error) {
 	o = o.withDefaults()
 	if r := o.check(); r != nil {
-		return "", r
+		return "", nil, Refusals{r}
 	}
 	if r := o.checkKind(kind); r != nil {
-		return "", r
+		return "", nil, Refusals{r}
 	}
-	s := &shape{Options: o, kind: kind, grace: o.grace(kind)}
+	if !subdomain.MatchString(workload) {
+		return "", nil, Refusals{{Text: fmt.Sprintf("%q is not the name of a %s", workload, kind), Hint: fmt.Sprintf("--for %s/NAME says whose pod it is for", strings.ToLower(string(kind)))}}
+	}
+	s := &shape{Options: o, kind: kind, workload: workload, grace: o.grace(kind)}
+	container, r := s.decoded()
+	if r != nil {
+		return "", nil, Refusals{r}
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "# For the %s of a pod of a %s, whose terminationGracePeriodSeconds is %s.\n", o.listKey(), kind, seconds(s.grace))
+	fmt.Fprintf(&b, "# For the %s in a pod of the %s %s, with a terminationGracePeriodSeconds of %s.\n", o.listKey(), kind, workload, seconds(s.grace))
 	for _, line := range s.lines("") {
 		b.WriteString(line + "\n")
 	}
-	return b.String(), nil
+	return b.String(), environ(container), nil
 }
 
 // lines returns the container as YAML, indented.

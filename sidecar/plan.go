@@ -32,7 +32,10 @@ func (d *document) plan(w *workload, o *Options) (plan, *Refusal) {
 	if r := d.checkNeighbours(w, o); r != nil {
 		return p, r
 	}
-	s := &shape{Options: *o, kind: w.kind}
+	if w.kind.generation() != "" && !subdomain.MatchString(w.name) {
+		return p, d.refuse(w.line, fmt.Sprintf("the %s has no name by which its relays could know each other", w.kind), "give it a plain metadata.name")
+	}
+	s := &shape{Options: *o, kind: w.kind, workload: w.name}
 	var r *Refusal
 	if s.grace, p.grace, r = d.graceOf(w, o); r != nil {
 		return p, r
@@ -70,14 +73,18 @@ func (s *shape) decoded() (map[string]any, *Refusal) {
 	return list[0], nil
 }
 
-// env is what the container finds in its environment.
-func (p *plan) env() map[string]string {
+// environ is what a container finds in its environment, as far as that is
+// known before there is a pod.
+func environ(container map[string]any) map[string]string {
 	env := make(map[string]string)
-	variables, _ := p.container["env"].([]any)
+	variables, _ := container["env"].([]any)
 	for _, v := range variables {
 		fields, _ := v.(map[string]any)
 		name, _ := fields["name"].(string)
 		value, _ := fields["value"].(string)
+		if refersToPod := strings.Contains(strings.ReplaceAll(value, "$$", ""), "$("); refersToPod {
+			value = ""
+		}
 		env[name] = strings.ReplaceAll(value, "$$", "$")
 	}
 	return env
@@ -100,10 +107,10 @@ func (d *document) graceOf(w *workload, o *Options) (grace time.Duration, set in
 		return 0, 0, d.refuse(line, keyGrace+" is not a plain number of seconds", "write it like 30")
 	}
 	grace = time.Duration(number) * time.Second
-	if drain := o.drain(w.kind); grace < drain {
+	if least := o.drain(w.kind) + exitMargin; grace < least {
 		return 0, 0, d.refuse(line,
-			fmt.Sprintf("the relay leaves within %s, and Kubernetes kills the pod after %s", drain, grace),
-			fmt.Sprintf("set %s to %d, or give --set %s=… a shorter time", keyGrace, int(need/time.Second), varDrainWindow))
+			fmt.Sprintf("the relay needs %s to leave, and Kubernetes kills the pod after %s", least, grace),
+			fmt.Sprintf("set %s to %d, or give --set %s=TIME a shorter time", keyGrace, int(need/time.Second), varDrainWindow))
 	}
 	return grace, 0, nil
 }

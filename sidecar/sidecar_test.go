@@ -77,7 +77,7 @@ var printed = []struct {
 func TestPrint(t *testing.T) {
 	for _, tt := range printed {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := sidecar.Print(tt.kind, tt.options)
+			got, _, err := sidecar.Print(tt.kind, "web", tt.options)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -137,7 +137,7 @@ func TestOptionsThatCannotBe(t *testing.T) {
 			t.Errorf("got %v, want a refusal with %q and a hint", err, tt.want)
 		}
 	}
-	if _, err := sidecar.Print(sidecar.Job, ordinary(options())); err == nil || !strings.Contains(err.Error(), "never ends") {
+	if _, _, err := sidecar.Print(sidecar.Job, "web", ordinary(options())); err == nil || !strings.Contains(err.Error(), "never ends") {
 		t.Errorf("an ordinary sidecar for a Job: %v", err)
 	}
 }

@@ -36,7 +36,7 @@ func WriteTemplate(w io.Writer, known Variables) error {
 	_, err := strings.NewReplacer(
 		"@PLAIN@", words(known.Plain),
 		"@SECRET@", words(known.Secret),
-		"@OPTIONS@", words([]string{"name", "image", "kind", "ordinary", "gracePeriod", "ports", "redis", "secrets", "env", "resources"}),
+		"@OPTIONS@", words([]string{"name", "image", "kind", "workload", "ordinary", "gracePeriod", "ports", "redis", "secrets", "env", "resources"}),
 		"@KINDS@", words(kindNames(func(Kind) bool { return true })),
 		"@ENDING@", words(kindNames(Kind.ends)),
 		"@BY_TEMPLATE@", words(kindNames(func(k Kind) bool { return k.generation() == Deployment.generation() })),
@@ -82,15 +82,17 @@ initContainers:
     terminationGracePeriodSeconds: 30
     initContainers:
       {{- include "relay.sidecar" (dict
-          "image"   "registry.example.com/relay:1.2.3"
-          "kind"    "Deployment"
-          "redis"   (dict "secretName" "app-redis" "secretKey" "url")
-          "secrets" (dict "RELAY_JWT_SECRET" (dict "name" "app-relay" "key" "jwt-secret"))
-          "env"     (dict "RELAY_HISTORY_SIZE" "1000")
+          "image"    "registry.example.com/relay:1.2.3"
+          "kind"     "Deployment"
+          "workload" (include "app.fullname" .)
+          "redis"    (dict "secretName" "app-redis" "secretKey" "url")
+          "secrets"  (dict "RELAY_JWT_SECRET" (dict "name" "app-relay" "key" "jwt-secret"))
+          "env"      (dict "RELAY_HISTORY_SIZE" "1000")
         ) | nindent 6 }}
 
 image        required, with its tag or digest
 kind         what makes the pods: Deployment (default), StatefulSet, DaemonSet, Job, CronJob, ...
+workload     its name; required unless it is a Job, a CronJob or a Pod
 redis        required: secretName and secretKey; or url; or none: true, and each pod is alone with its events
 secrets      variables from Secrets: name and key of each
 env          variables with their values, taken as they are
@@ -142,6 +144,7 @@ relay.sidecar.check fails with a sentence on what could not work.
 {{- if not .image }}{{ fail "relay.sidecar: image is missing; give registry/relay:version" }}{{ end -}}
 {{- $kind := default "Deployment" .kind -}}
 {{- if not (has $kind (list @KINDS@)) }}{{ fail (printf "relay.sidecar: kind %q makes no pods that are known here" $kind) }}{{ end -}}
+{{- if and (not .workload) (has $kind (list @BY_TEMPLATE@ @BY_REVISION@)) }}{{ fail (printf "relay.sidecar: workload is missing; give the name of the %s, by which its relays know each other" $kind) }}{{ end -}}
 {{- if and .ordinary (has $kind (list @ENDING@)) }}{{ fail (printf "relay.sidecar: a %s never ends while an ordinary sidecar runs in its pod" $kind) }}{{ end -}}
 {{- $redis := default dict .redis -}}
 {{- range $key, $_ := $redis -}}

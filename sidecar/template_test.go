@@ -89,7 +89,7 @@ func render(t *testing.T, name string, values map[string]any) (string, error) {
 
 // values are options as a chart gives them: numbers are float64 there.
 func values(kind sidecar.Kind, o sidecar.Options) map[string]any {
-	v := map[string]any{"kind": string(kind), "image": o.Image, "ordinary": o.Ordinary}
+	v := map[string]any{"kind": string(kind), "workload": "web", "image": o.Image, "ordinary": o.Ordinary}
 	redis := map[string]any{"none": o.Redis.None}
 	if o.Redis.URL != "" {
 		redis["url"] = o.Redis.URL
@@ -127,7 +127,7 @@ func values(kind sidecar.Kind, o sidecar.Options) map[string]any {
 func TestTemplateMakesTheSame(t *testing.T) {
 	for _, tt := range printed {
 		t.Run(tt.name, func(t *testing.T) {
-			yaml, err := sidecar.Print(tt.kind, tt.options)
+			yaml, _, err := sidecar.Print(tt.kind, "web", tt.options)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -158,6 +158,7 @@ func TestTemplateRefuses(t *testing.T) {
 	}{
 		{func(v map[string]any) { v["imag"] = "x" }, `no option "imag"`},
 		{func(v map[string]any) { delete(v, "image") }, "image is missing"},
+		{func(v map[string]any) { delete(v, "workload") }, "workload is missing"},
 		{func(v map[string]any) { v["kind"] = "Deploymnet" }, `kind "Deploymnet"`},
 		{func(v map[string]any) { v["kind"], v["ordinary"] = "Job", true }, "a Job never ends"},
 		{func(v map[string]any) { delete(v, "redis") }, "redis is missing"},

@@ -44,7 +44,7 @@ type injectCommand struct {
 	only     names
 
 	print, template bool
-	kind            string
+	workload        string
 
 	redisSecret   string
 	secrets, sets assignments
@@ -59,7 +59,7 @@ func (c *injectCommand) flags(fs *flag.FlagSet) {
 	fs.Var(&c.only, "only", "Only these `WORKLOADS`: NAME or KIND/NAME, comma separated.")
 	fs.BoolVar(&c.print, "print", false, "Print the container for a file that is written by hand.")
 	fs.BoolVar(&c.template, "template", false, "Print the sidecar as named templates for a Helm chart.")
-	fs.StringVar(&c.kind, "kind", string(sidecar.Deployment), "With --print: the `KIND` that it is for.")
+	fs.StringVar(&c.workload, "for", "", "With --print: the `WORKLOAD` whose pod it is for, as KIND/NAME.")
 	fs.StringVar(&o.Image, "image", "", "The relay's `IMAGE`, with tag or digest.")
 	fs.StringVar(&o.Name, "container-name", sidecar.DefaultName, "The container's `NAME`.")
 	fs.BoolVar(&o.Ordinary, "ordinary", false, "An ordinary container, for clusters before 1.29. Not for Jobs.")
@@ -148,13 +148,17 @@ func (c *injectCommand) readOptions() error {
 }
 
 func (c *injectCommand) printContainer(p *program) error {
-	kind, err := findKind(c.kind)
+	kindName, name, _ := strings.Cut(c.workload, "/")
+	kind, err := findKind(kindName)
 	if err != nil {
 		return err
 	}
-	text, err := sidecar.Print(kind, c.options)
+	text, env, err := sidecar.Print(kind, name, c.options)
 	if err != nil {
 		return explainRefusal("", err)
+	}
+	if problems := judgeEnvironment("", env); len(problems) > 0 {
+		return problems
 	}
 	_, err = io.WriteString(p.stdout, text)
 	return err
@@ -168,7 +172,11 @@ func findKind(text string) (sidecar.Kind, error) {
 		}
 		all = append(all, string(k))
 	}
-	return "", &flags.Error{Text: fmt.Sprintf("--kind: %q makes no pods that are known here", text), Hint: "it can be " + strings.Join(all, ", ")}
+	e := &flags.Error{Text: fmt.Sprintf("--for: %q makes no pods that are known here", text), Hint: "it can be " + strings.Join(all, ", ")}
+	if text == "" {
+		e = &flags.Error{Text: "--print needs to know whose pod it is for", Hint: "give it like --for deployment/web"}
+	}
+	return "", e
 }
 
 // transform injects or uninjects.
@@ -255,15 +263,12 @@ func (c *injectCommand) tell(p *program, name string, changes []sidecar.Change) 
 
 // explainRefusal turns what the sidecar's package says into problems of a file.
 func explainRefusal(name string, err error) error {
-	var all sidecar.Refusals
-	var one *sidecar.Refusal
-	if errors.As(err, &one) {
-		all = sidecar.Refusals{one}
-	} else if !errors.As(err, &all) {
+	var refusals sidecar.Refusals
+	if !errors.As(err, &refusals) {
 		return err
 	}
 	var problems config.Problems
-	for _, r := range all {
+	for _, r := range refusals {
 		p := &config.Problem{Text: r.Text, Hint: r.Hint}
 		if r.Line > 0 {
 			p.Where = fmt.Sprintf("%s:%d (document %d)", name, r.Line, r.Document)
@@ -330,19 +335,23 @@ func namesOf(sets, secrets assignments) func(yield func(name, where string) bool
 	}
 }
 
-// judgeInjected lets the relay judge the settings it would find in each pod,
-// so that what it would refuse there is refused here.
+// judgeInjected judges the settings that the relay would find in each pod.
 func judgeInjected(name string, changes []sidecar.Change) config.Problems {
 	var problems config.Problems
-	for _, change := range changes {
-		_, err := config.Load(nil, environOf(change.Env), func(string) ([]byte, error) { return nil, os.ErrNotExist })
-		var found config.Problems
-		if !errors.As(err, &found) {
-			continue
-		}
-		for _, p := range found {
-			where := fmt.Sprintf("%s:%d: %s %s: %s", name, change.Line, change.Kind, change.Name, p.Where)
-			problems = append(problems, &config.Problem{Where: where, Text: p.Text, Hint: p.Hint})
+	for _, c := range changes {
+		problems = append(problems, judgeEnvironment(fmt.Sprintf("%s:%d: %s %s: ", name, c.Line, c.Kind, c.Name), c.Env)...)
+	}
+	return problems
+}
+
+// judgeEnvironment lets the relay judge its settings, so that what it would
+// refuse in the pod is refused here. where stands in front of each problem.
+func judgeEnvironment(where string, env map[string]string) config.Problems {
+	_, err := config.Load(nil, environOf(env), func(string) ([]byte, error) { return nil, os.ErrNotExist })
+	var problems config.Problems
+	if errors.As(err, &problems) {
+		for _, p := range problems {
+			p.Where = where + p.Where
 		}
 	}
 	return problems

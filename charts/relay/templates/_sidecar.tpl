@@ -7,15 +7,17 @@ initContainers:
     terminationGracePeriodSeconds: 30
     initContainers:
       {{- include "relay.sidecar" (dict
-          "image"   "registry.example.com/relay:1.2.3"
-          "kind"    "Deployment"
-          "redis"   (dict "secretName" "app-redis" "secretKey" "url")
-          "secrets" (dict "RELAY_JWT_SECRET" (dict "name" "app-relay" "key" "jwt-secret"))
-          "env"     (dict "RELAY_HISTORY_SIZE" "1000")
+          "image"    "registry.example.com/relay:1.2.3"
+          "kind"     "Deployment"
+          "workload" (include "app.fullname" .)
+          "redis"    (dict "secretName" "app-redis" "secretKey" "url")
+          "secrets"  (dict "RELAY_JWT_SECRET" (dict "name" "app-relay" "key" "jwt-secret"))
+          "env"      (dict "RELAY_HISTORY_SIZE" "1000")
         ) | nindent 6 }}
 
 image        required, with its tag or digest
 kind         what makes the pods: Deployment (default), StatefulSet, DaemonSet, Job, CronJob, ...
+workload     its name; required unless it is a Job, a CronJob or a Pod
 redis        required: secretName and secretKey; or url; or none: true, and each pod is alone with its events
 secrets      variables from Secrets: name and key of each
 env          variables with their values, taken as they are
@@ -42,7 +44,7 @@ resources    cpuRequest, memoryRequest, memoryLimit
 {{- $env := default dict .env -}}
 - name: {{ default "relay" .name | quote }}
   image: {{ .image | quote }}
-  args: ["serve"]
+  command: ["/relay", "serve"]
   {{- if not .ordinary }}
   # A native sidecar: it starts before the app and gets SIGTERM after the app has ended.
   restartPolicy: Always
@@ -66,11 +68,21 @@ resources    cpuRequest, memoryRequest, memoryLimit
     - name: RELAY_GRACE_PERIOD
       value: {{ printf "%ds" $grace | quote }}
     {{- if $generation }}
-    # By this, relays of one rollout know each other, and send no client to one that is about to leave.
-    - name: RELAY_GENERATION
+    # By these, the relays of a rollout know each other, and send no client to one that is about to leave.
+    - name: POD_NAMESPACE
+      valueFrom:
+        fieldRef:
+          fieldPath: metadata.namespace
+    {{- end }}
+    {{- if $generation }}
+    - name: POD_GENERATION
       valueFrom:
         fieldRef:
           fieldPath: metadata.labels['{{ $generation }}']
+    {{- end }}
+    {{- if $generation }}
+    - name: RELAY_GENERATION
+      value: "$(POD_NAMESPACE)/{{ .workload }}/$(POD_GENERATION)"
     {{- end }}
     {{- if and $ends (not $env.RELAY_DRAIN_DELAY) }}
     - name: RELAY_DRAIN_DELAY
@@ -113,6 +125,7 @@ resources    cpuRequest, memoryRequest, memoryLimit
       path: /startupz
       port: {{ $ops }}
     periodSeconds: 1
+    timeoutSeconds: 5
     failureThreshold: 60
   livenessProbe:
     httpGet:
@@ -120,7 +133,7 @@ resources    cpuRequest, memoryRequest, memoryLimit
       port: {{ $ops }}
     periodSeconds: 10
     timeoutSeconds: 5
-    failureThreshold: 3
+    failureThreshold: 6
   # The whole pod's readiness depends on it. It waits for Redis to answer once; a later outage
   # of Redis does not take the app out of service.
   readinessProbe:
@@ -128,8 +141,8 @@ resources    cpuRequest, memoryRequest, memoryLimit
       path: /readyz
       port: {{ $ops }}
     periodSeconds: 5
-    timeoutSeconds: 3
-    failureThreshold: 2
+    timeoutSeconds: 5
+    failureThreshold: 3
   # No limit of CPU: a relay that is throttled delays all of its clients.
   resources:
     requests:
@@ -168,11 +181,12 @@ relay.sidecar.check fails with a sentence on what could not work.
 */}}
 {{- define "relay.sidecar.check" -}}
 {{- range $key, $_ := . -}}
-{{- if not (has $key (list "env" "gracePeriod" "image" "kind" "name" "ordinary" "ports" "redis" "resources" "secrets")) }}{{ fail (printf "relay.sidecar: there is no option %q" $key) }}{{ end -}}
+{{- if not (has $key (list "env" "gracePeriod" "image" "kind" "name" "ordinary" "ports" "redis" "resources" "secrets" "workload")) }}{{ fail (printf "relay.sidecar: there is no option %q" $key) }}{{ end -}}
 {{- end -}}
 {{- if not .image }}{{ fail "relay.sidecar: image is missing; give registry/relay:version" }}{{ end -}}
 {{- $kind := default "Deployment" .kind -}}
 {{- if not (has $kind (list "CronJob" "DaemonSet" "Deployment" "Job" "Pod" "ReplicaSet" "ReplicationController" "StatefulSet")) }}{{ fail (printf "relay.sidecar: kind %q makes no pods that are known here" $kind) }}{{ end -}}
+{{- if and (not .workload) (has $kind (list "Deployment" "ReplicaSet" "DaemonSet" "StatefulSet")) }}{{ fail (printf "relay.sidecar: workload is missing; give the name of the %s, by which its relays know each other" $kind) }}{{ end -}}
 {{- if and .ordinary (has $kind (list "CronJob" "Job")) }}{{ fail (printf "relay.sidecar: a %s never ends while an ordinary sidecar runs in its pod" $kind) }}{{ end -}}
 {{- $redis := default dict .redis -}}
 {{- range $key, $_ := $redis -}}
