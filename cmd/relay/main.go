@@ -1,6 +1,7 @@
 // Command relay is the relay and its tools: `relay` serves, `relay pub` and
 // `relay sub` publish and follow from a terminal, `relay token` makes client
-// tokens, `relay bench` measures, `relay config` shows the settings in force.
+// tokens, `relay bench` measures, `relay inject` writes the relay into Kubernetes
+// manifests, `relay config` shows the settings in force.
 //
 // It is the only package that reads flags, environment and signals; the rooms
 // below it get plain values.

@@ -57,6 +57,10 @@ var house = []floor{
 	{"the load tester's reports", rooms{
 		"bench/report": "bench bench/plot",
 	}},
+	// So does what writes the relay into Kubernetes' files: it is text.
+	{"manifests", rooms{
+		"sidecar": "",
+	}},
 	{"what the program's rooms share", rooms{
 		"cmd/relay/internal/suggest": "",
 	}},
@@ -78,7 +82,7 @@ var modules = map[string]string{
 	"github.com/coder/websocket":          "transport/ws client",
 	"github.com/go-chi/chi/v5":            "api cmd/relay bench/floor",
 	"github.com/go-json-experiment/json":  "api auth redisbus transport/native",
-	"github.com/goccy/go-yaml":            "cmd/relay/internal/config",
+	"github.com/goccy/go-yaml":            "cmd/relay/internal/config sidecar",
 	"github.com/golang-jwt/jwt/v5":        "auth",
 	"github.com/prometheus/client_golang": "metrics",
 	"github.com/redis/rueidis":            "redisbus cmd/relay/internal/config",
