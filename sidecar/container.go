@@ -89,8 +89,10 @@ func environment() node {
 			func(s *shape) bool { return s.kind.ends() && s.Env[varDrainDelay] == "" },
 			`if and $ends (not $env.RELAY_DRAIN_DELAY)`,
 		}),
-		// The collector works harder before the kernel kills.
-		item(leaf("name", "GOMEMLIMIT"), mapping("valueFrom", mapping("resourceFieldRef", leaf("resource", "limits.memory")))),
+		variable("GOMEMLIMIT", text{
+			func(s *shape) string { return quote(memoryGoal(s.Resources.MemoryLimit)) },
+			`{{ mulf (regexFind "^[0-9.]+" $memoryLimit | float64) (get $units (regexFind "[A-Za-z]*$" $memoryLimit)) 0.9 | int64 | quote }}`,
+		}).because("Nine tenths of the limit of memory: nearer to it, Go collects harder instead of being killed."),
 		variable(varRedisURL, text{func(s *shape) string { return literal(s.Redis.URL) }, escaped(".redis.url")}).
 			onlyIf(condition{func(s *shape) bool { return s.Redis.URL != "" }, `if .redis.url`}),
 		secret(varRedisURL, text{func(s *shape) string { return quote(s.Redis.Secret.Name) }, `{{ .redis.secretName | quote }}`},
@@ -124,7 +126,7 @@ func resources() node {
 			vary("cpu", text{func(s *shape) string { return quote(s.Resources.CPURequest) }, resource("cpuRequest", DefaultResources.CPURequest)}),
 			vary("memory", text{func(s *shape) string { return quote(s.Resources.MemoryRequest) }, resource("memoryRequest", DefaultResources.MemoryRequest)})),
 		mapping("limits",
-			vary("memory", text{func(s *shape) string { return quote(s.Resources.MemoryLimit) }, resource("memoryLimit", DefaultResources.MemoryLimit)})),
+			vary("memory", text{func(s *shape) string { return quote(s.Resources.MemoryLimit) }, `{{ $memoryLimit | quote }}`})),
 	).because("No limit of CPU: a relay that is throttled delays all of its clients.")
 }
 
@@ -205,6 +207,17 @@ func escaped(pipeline string) string {
 
 func resource(key, def string) string {
 	return fmt.Sprintf(`{{ default %q $resources.%s | quote }}`, def, key)
+}
+
+// units are those of memory.
+var units = map[string]int64{"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
+
+// memoryGoal is what the collector keeps the heap below, in bytes. The rest is
+// for what is not Go's, like the kernel's buffers of the connections.
+func memoryGoal(limit string) string {
+	number := strings.TrimRight(limit, "kKMGi")
+	value, _ := strconv.ParseFloat(number, 64)
+	return strconv.FormatInt(int64(value*float64(units[limit[len(number):]])*0.9), 10)
 }
 
 func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }

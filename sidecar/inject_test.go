@@ -207,9 +207,9 @@ var written = map[string]string{
 func TestWrittenInManyWays(t *testing.T) {
 	for name, file := range written {
 		t.Run(name, func(t *testing.T) {
-			for _, o := range []sidecar.Options{options(), ordinary(options())} {
-				check(t, file, o)
-				o.Env = map[string]string{"RELAY_DRAIN_WINDOW": longDrain}
+			patient := options()
+			patient.Env = map[string]string{"RELAY_DRAIN_WINDOW": longDrain}
+			for _, o := range []sidecar.Options{options(), ordinary(options()), patient} {
 				check(t, file, o)
 			}
 		})

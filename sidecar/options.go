@@ -157,7 +157,8 @@ var (
 	subdomain = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$`)
 	secretKey = regexp.MustCompile(`^[-._a-zA-Z0-9]{1,253}$`)
 	imageName = regexp.MustCompile(`^[a-zA-Z0-9][-._a-zA-Z0-9:/]*(@[a-z0-9]+:[0-9a-f]+)?$`)
-	quantity  = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi)?$`)
+	cpu       = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?m?$`)
+	memory    = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?(k|Ki|M|Mi|G|Gi)?$`)
 )
 
 // check returns what is wrong with options that have their defaults.
@@ -176,10 +177,8 @@ func (o *Options) check() *Refusal {
 	if r := o.Ports.check(); r != nil {
 		return r
 	}
-	for _, q := range []string{o.Resources.CPURequest, o.Resources.MemoryRequest, o.Resources.MemoryLimit} {
-		if !quantity.MatchString(q) {
-			return &Refusal{Text: fmt.Sprintf("%q is not a quantity", q), Hint: "write it like 100m, 128Mi or 1Gi"}
-		}
+	if r := o.Resources.check(); r != nil {
+		return r
 	}
 	return o.checkVariables()
 }
@@ -211,6 +210,18 @@ func (p Ports) check() *Refusal {
 	}
 	if p.Public == p.API || p.Public == p.Ops || p.API == p.Ops {
 		return &Refusal{Text: "two of the relay's listeners have the same port", Hint: "--public-port, --api-port and --ops-port differ"}
+	}
+	return nil
+}
+
+func (r Resources) check() *Refusal {
+	if !cpu.MatchString(r.CPURequest) {
+		return &Refusal{Text: fmt.Sprintf("%q is not a quantity of CPU", r.CPURequest), Hint: "write it like 100m or 0.5"}
+	}
+	for _, q := range []string{r.MemoryRequest, r.MemoryLimit} {
+		if !memory.MatchString(q) {
+			return &Refusal{Text: fmt.Sprintf("%q is not a quantity of memory", q), Hint: "write it like 128Mi or 1Gi"}
+		}
 	}
 	return nil
 }

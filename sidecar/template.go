@@ -43,6 +43,9 @@ func WriteTemplate(w io.Writer, known Variables) error {
 		"@BY_REVISION@", words(kindNames(func(k Kind) bool { return k.generation() == StatefulSet.generation() })),
 		"@TEMPLATE_HASH@", Deployment.generation(),
 		"@REVISION_HASH@", StatefulSet.generation(),
+		"@MEMORY@", DefaultResources.MemoryLimit,
+		"@QUANTITY@", strings.ReplaceAll(memory.String(), `\`, `\\`),
+		"@UNITS@", unitArguments(),
 		"@GRACE@", seconds(defaultGrace),
 		"@PUBLIC@", fmt.Sprint(DefaultPorts.Public),
 		"@API@", fmt.Sprint(DefaultPorts.API),
@@ -59,6 +62,15 @@ func words(names []string) string {
 		quoted[i] = fmt.Sprintf("%q", name)
 	}
 	return strings.Join(quoted, " ")
+}
+
+// unitArguments writes the arguments of the template function dict.
+func unitArguments() string {
+	var arguments []string
+	for _, unit := range sortedKeys(units) {
+		arguments = append(arguments, fmt.Sprintf("%q %d", unit, units[unit]))
+	}
+	return strings.Join(arguments, " ")
 }
 
 func kindNames(wanted func(Kind) bool) []string {
@@ -115,6 +127,8 @@ resources    cpuRequest, memoryRequest, memoryLimit
 {{- $api := int (default @API@ $ports.api) -}}
 {{- $ops := int (default @OPS@ $ports.ops) -}}
 {{- $resources := default dict .resources -}}
+{{- $memoryLimit := toString (default "@MEMORY@" $resources.memoryLimit) -}}
+{{- $units := dict @UNITS@ -}}
 {{- $secrets := default dict .secrets -}}
 {{- $env := default dict .env -}}
 @CONTAINER@
@@ -158,6 +172,9 @@ relay.sidecar.check fails with a sentence on what could not work.
 {{- end -}}
 {{- range $key, $_ := default dict .resources -}}
 {{- if not (has $key (list "cpuRequest" "memoryLimit" "memoryRequest")) }}{{ fail (printf "relay.sidecar: resources has no option %q" $key) }}{{ end -}}
+{{- end -}}
+{{- with (default dict .resources).memoryLimit -}}
+{{- if not (regexMatch "@QUANTITY@" (toString .)) }}{{ fail (printf "relay.sidecar: resources.memoryLimit: %q is not a quantity like 256Mi" (toString .)) }}{{ end -}}
 {{- end -}}
 {{- range $name, $_ := default dict .env -}}
 {{- if has $name (list @SECRET@) }}{{ fail (printf "relay.sidecar: %s is a secret; give it under secrets" $name) }}{{ end -}}

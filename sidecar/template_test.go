@@ -2,6 +2,7 @@ package sidecar_test
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,17 +20,22 @@ func functions(t *template.Template) template.FuncMap {
 			err := t.ExecuteTemplate(&b, name, data)
 			return b.String(), err
 		},
-		"fail":     func(text string) (string, error) { return "", fmt.Errorf("%s", text) },
-		"dict":     func() map[string]any { return map[string]any{} },
-		"list":     func(items ...any) []any { return items },
-		"has":      func(item any, list []any) bool { return contains(list, item) },
-		"hasKey":   func(m map[string]any, key string) bool { _, ok := m[key]; return ok },
-		"default":  withDefault,
-		"quote":    func(text any) string { return strconv.Quote(fmt.Sprint(text)) },
-		"int":      toInt,
-		"int64":    func(v any) int64 { return int64(toInt(v)) },
-		"toString": func(v any) string { return fmt.Sprint(v) },
-		"kindIs":   func(kind string, v any) bool { return fmt.Sprintf("%T", v) == kind },
+		"fail":       func(text string) (string, error) { return "", fmt.Errorf("%s", text) },
+		"dict":       dict,
+		"get":        func(m map[string]any, key string) any { return m[key] },
+		"float64":    func(text string) (float64, error) { return strconv.ParseFloat(text, 64) },
+		"mulf":       func(a float64, b int, c float64) float64 { return a * float64(b) * c },
+		"regexFind":  func(pattern, text string) string { return regexp.MustCompile(pattern).FindString(text) },
+		"regexMatch": func(pattern, text string) bool { return regexp.MustCompile(pattern).MatchString(text) },
+		"list":       func(items ...any) []any { return items },
+		"has":        func(item any, list []any) bool { return contains(list, item) },
+		"hasKey":     func(m map[string]any, key string) bool { _, ok := m[key]; return ok },
+		"default":    withDefault,
+		"quote":      func(text any) string { return strconv.Quote(fmt.Sprint(text)) },
+		"int":        toInt,
+		"int64":      func(v any) int64 { return int64(toInt(v)) },
+		"toString":   func(v any) string { return fmt.Sprint(v) },
+		"kindIs":     func(kind string, v any) bool { return fmt.Sprintf("%T", v) == kind },
 		"ternary": func(yes, no any, is bool) any {
 			if is {
 				return yes
@@ -38,6 +44,14 @@ func functions(t *template.Template) template.FuncMap {
 		},
 		"replace": func(old, with, text string) string { return strings.ReplaceAll(text, old, with) },
 	}
+}
+
+func dict(pairs ...any) map[string]any {
+	m := make(map[string]any)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		m[fmt.Sprint(pairs[i])] = pairs[i+1]
+	}
+	return m
 }
 
 func contains(list []any, item any) bool {
@@ -168,6 +182,7 @@ func TestTemplateRefuses(t *testing.T) {
 		{func(v map[string]any) { inner(v, "redis")["none"] = true }, "more than once"},
 		{func(v map[string]any) { v["ports"] = map[string]any{"web": 1} }, `ports has no option "web"`},
 		{func(v map[string]any) { v["resources"] = map[string]any{"limits": 1} }, `resources has no option "limits"`},
+		{func(v map[string]any) { v["resources"] = map[string]any{"memoryLimit": "much"} }, "not a quantity"},
 		{func(v map[string]any) { inner(v, "env")["RELAY_HISTORY_SIZ"] = "1" }, "RELAY_HISTORY_SIZ is no setting"},
 		{func(v map[string]any) { inner(v, "env")["RELAY_OPS_ADDR"] = ":1" }, "RELAY_OPS_ADDR is no setting"},
 		{func(v map[string]any) { inner(v, "env")["RELAY_API_KEYS"] = "k" }, "RELAY_API_KEYS is a secret"},
