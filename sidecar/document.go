@@ -85,7 +85,3 @@ func ending(line string) string { return line[len(content(line)):] }
 func indentation(line string) string {
 	return line[:len(line)-len(strings.TrimLeft(line, " "))]
 }
-
-func isBlank(line string) bool { return strings.TrimSpace(line) == "" }
-
-func isComment(line string) bool { return strings.HasPrefix(strings.TrimLeft(line, " "), "#") }

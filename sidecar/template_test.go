@@ -3,6 +3,7 @@ package sidecar_test
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -28,7 +29,7 @@ func functions(t *template.Template) template.FuncMap {
 		"regexFind":  func(pattern, text string) string { return regexp.MustCompile(pattern).FindString(text) },
 		"regexMatch": func(pattern, text string) bool { return regexp.MustCompile(pattern).MatchString(text) },
 		"list":       func(items ...any) []any { return items },
-		"has":        func(item any, list []any) bool { return contains(list, item) },
+		"has":        func(item any, list []any) bool { return slices.Contains(list, item) },
 		"hasKey":     func(m map[string]any, key string) bool { _, ok := m[key]; return ok },
 		"default":    withDefault,
 		"quote":      func(text any) string { return strconv.Quote(fmt.Sprint(text)) },
@@ -52,15 +53,6 @@ func dict(pairs ...any) map[string]any {
 		m[fmt.Sprint(pairs[i])] = pairs[i+1]
 	}
 	return m
-}
-
-func contains(list []any, item any) bool {
-	for _, one := range list {
-		if one == item {
-			return true
-		}
-	}
-	return false
 }
 
 func withDefault(def, value any) any {

@@ -98,8 +98,7 @@ func (d *document) mentionsWorkload() bool {
 
 func (d *document) refuseSyntax(err error) *Refusal {
 	line, text, hint := 1, "it is not valid YAML", ""
-	var detail yaml.Error
-	if errors.As(err, &detail) {
+	if detail, ok := errors.AsType[yaml.Error](err); ok {
 		text += ": " + detail.GetMessage()
 		if tk := detail.GetToken(); tk != nil && tk.Position != nil {
 			line = tk.Position.Line
