@@ -1,10 +1,14 @@
 package main
 
 import (
+	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/goccy/go-yaml"
 )
 
 // open lets everybody in, so that a test need not say who may come.
@@ -94,5 +98,40 @@ func TestTemplateOfChart(t *testing.T) {
 	}
 	if string(chart) != out {
 		t.Errorf("%s has drifted; run: go generate ./cmd/relay", path)
+	}
+}
+
+// What Kubernetes asks of the sidecar is what the relay answers.
+func TestProbesOfSidecarAreAnswered(t *testing.T) {
+	out, stderr, code := inject(t, "", append(openSidecar, "--print", "--for", "deployment/web")...)
+	if code != exitOK {
+		t.Fatalf("%d %s", code, stderr)
+	}
+	type probe struct{ HTTPGet struct{ Path string } }
+	var containers []struct {
+		StartupProbe, LivenessProbe, ReadinessProbe probe
+	}
+	// The library reads the names of fields in lower case, Kubernetes's are not.
+	if err := yaml.Unmarshal([]byte(strings.ToLower(out)), &containers); err != nil {
+		t.Fatal(err)
+	}
+	relay := start(t, []string{"RELAY_LOG_FORMAT=json"}, "--public-addr", "127.0.0.1:0", "--api-addr", "127.0.0.1:0", "--ops-addr", "127.0.0.1:0")
+	var at struct{ Ops string }
+	if err := json.Unmarshal([]byte(relay.stderr.waitFor(t, `"listening"`)), &at); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []probe{containers[0].StartupProbe, containers[0].LivenessProbe, containers[0].ReadinessProbe} {
+		response, err := http.Get("http://" + at.Ops + p.HTTPGet.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if p.HTTPGet.Path == "" || response.StatusCode != http.StatusOK {
+			t.Errorf("%q answers %d", p.HTTPGet.Path, response.StatusCode)
+		}
+	}
+	relay.stop()
+	if code := relay.exit(t); code != exitOK {
+		t.Errorf("exit %d", code)
 	}
 }
