@@ -17,12 +17,16 @@ type Change struct {
 	Env map[string]string
 }
 
-// Selection is the workloads that are meant, as NAME or KIND/NAME; all of
-// them if it is empty.
+// Selection is the workloads that are meant, as NAME or KIND/NAME. If it is
+// empty, all of them are, but Inject leaves the hooks of Helm alone.
 type Selection []string
 
 func (s Selection) has(w *workload) bool {
 	return len(s) == 0 || slices.ContainsFunc(s, func(text string) bool { return isCalled(w.kind, w.name, text) })
+}
+
+func (s Selection) wants(w *workload) bool {
+	return s.has(w) && (len(s) > 0 || !w.hook)
 }
 
 func isCalled(kind Kind, name, text string) bool {
@@ -41,13 +45,13 @@ func Inject(file string, o Options, only Selection) (string, []Change, error) {
 	if r := o.check(); r != nil {
 		return "", nil, Refusals{r}
 	}
-	return transform(file, only, func(d *document) (document, []Change, *Refusal) { return d.inject(&o, only) })
+	return transform(file, only, func(d *document) (document, []Change, *Refusal) { return d.inject(&o, only.wants) })
 }
 
 // Uninject takes the sidecar out again: the bytes are those from before
 // Inject. The error is Refusals, and then there is no result.
 func Uninject(file string, only Selection) (string, []Change, error) {
-	return transform(file, only, func(d *document) (document, []Change, *Refusal) { return d.uninject(only) })
+	return transform(file, only, func(d *document) (document, []Change, *Refusal) { return d.uninject(only.has) })
 }
 
 // transform does something to each document of a file.
@@ -85,8 +89,8 @@ func (s Selection) missed(changes []Change) Refusals {
 	return refusals
 }
 
-func (d *document) inject(o *Options, only Selection) (document, []Change, *Refusal) {
-	clean, _, r := d.uninject(only)
+func (d *document) inject(o *Options, isMeant func(*workload) bool) (document, []Change, *Refusal) {
+	clean, _, r := d.uninject(isMeant)
 	if r != nil {
 		return document{}, nil, r
 	}
@@ -98,7 +102,7 @@ func (d *document) inject(o *Options, only Selection) (document, []Change, *Refu
 	var edits []edit
 	var changes []Change
 	for _, w := range found {
-		if !only.has(&w) {
+		if !isMeant(&w) {
 			continue
 		}
 		p, r := clean.plan(&w, o)
@@ -116,7 +120,7 @@ func (d *document) inject(o *Options, only Selection) (document, []Change, *Refu
 	return result, changes, clean.provePlans(&result, plans)
 }
 
-func (d *document) uninject(only Selection) (document, []Change, *Refusal) {
+func (d *document) uninject(isMeant func(*workload) bool) (document, []Change, *Refusal) {
 	if !strings.Contains(d.text(), beginMark) && !strings.Contains(d.text(), endMark) {
 		return *d, nil, nil
 	}
@@ -132,7 +136,7 @@ func (d *document) uninject(only Selection) (document, []Change, *Refusal) {
 	var changes []Change
 	for _, w := range found {
 		mine := w.blocksOf(found, all)
-		if len(mine) == 0 || !only.has(&w) {
+		if len(mine) == 0 || !isMeant(&w) {
 			continue
 		}
 		blocks = append(blocks, mine...)

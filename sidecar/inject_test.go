@@ -378,6 +378,24 @@ func TestOnly(t *testing.T) {
 	}
 }
 
+// A chart's test pod is no part of the app.
+func TestHooksOfHelm(t *testing.T) {
+	pod := "apiVersion: v1\nkind: Pod\nmetadata:\n  name: check\n  annotations:\n    \"helm.sh/hook\": test\nspec:\n  containers:\n    - name: app\n"
+	if out, changes, err := sidecar.Inject(pod, options(), nil); err != nil || out != pod || len(changes) != 0 {
+		t.Errorf("%v %v\n%s", changes, err, out)
+	}
+	named, changes, err := sidecar.Inject(pod, options(), sidecar.Selection{"check"})
+	if err != nil || len(changes) != 1 {
+		t.Fatalf("%v %v", changes, err)
+	}
+	if again, _, err := sidecar.Inject(named, options(), nil); err != nil || again != named {
+		t.Errorf("%v\n%s", err, diff(named, again))
+	}
+	if back, _, err := sidecar.Uninject(named, nil); err != nil || back != pod {
+		t.Errorf("%v\n%s", err, diff(pod, back))
+	}
+}
+
 // In a List, one item's sidecar can come and go without the other's.
 func TestOnlyInList(t *testing.T) {
 	file := written["a list"]

@@ -25,6 +25,8 @@ const kindList = "List"
 type workload struct {
 	kind Kind
 	name string
+	// hook: Helm starts it beside the release, to test or to migrate.
+	hook bool
 	// path leads to the spec from the document's root: keys and indices.
 	path []any
 	spec *ast.MappingNode
@@ -159,6 +161,8 @@ func (f *finder) workload(kind Kind, fields *ast.MappingNode, path []any) *Refus
 	w := workload{kind: kind, path: slices.Clone(path), spec: fields}
 	if metadata, _ := valueOf(fields, "metadata").(*ast.MappingNode); metadata != nil {
 		w.name = scalarOf(metadata, "name")
+		annotations, _ := valueOf(metadata, "annotations").(*ast.MappingNode)
+		w.hook = annotations != nil && valueOf(annotations, "helm.sh/hook") != nil
 	}
 	for _, key := range specPath(kind) {
 		field, r := f.field(w.spec, key)
