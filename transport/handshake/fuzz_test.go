@@ -98,8 +98,10 @@ func FuzzParseQuery(f *testing.F) {
 		}
 
 		secret := "the-secret-that-nobody-logs"
-		if logged := handshake.RedactedURL(queried(raw + "&token=" + secret)); strings.Contains(logged, secret) {
-			t.Fatalf("%q is logged as %q", raw, logged)
+		for _, name := range []string{"token", "ticket"} {
+			if logged := handshake.RedactedURL(queried(raw + "&" + name + "=" + secret)); strings.Contains(logged, secret) {
+				t.Fatalf("%q is logged as %q", raw, logged)
+			}
 		}
 	})
 }

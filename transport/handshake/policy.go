@@ -2,7 +2,7 @@
 // refuse foreign hosts and origins, find and verify the client token, and read
 // the query. It knows HTTP and grants, but no hub and no wire.
 //
-// A WebSocket door calls Admit, ParseQuery and Authenticate, in this order;
+// A WebSocket door calls Admit, ParseQuery and Readmit, in this order;
 // what Admit refuses is answered with its HTTP status, what the others refuse
 // can wait until after the upgrade. The doors of SSE and polling stand behind
 // CORS, which calls Admit for them.
@@ -21,6 +21,8 @@ import (
 type Options struct {
 	// Tokens verifies client tokens; nil: this relay takes none.
 	Tokens *auth.Verifier
+	// Tickets lets clients come back without their token; nil: they cannot.
+	Tickets *auth.Tickets
 	// Public lists what anyone may subscribe to, with a token or without.
 	Public []event.Pattern
 	// Open gives every channel to everyone (RELAY_OPEN).
@@ -42,6 +44,7 @@ type Options struct {
 // goroutines at once.
 type Policy struct {
 	tokens    *auth.Verifier
+	tickets   *auth.Tickets
 	everyone  []event.Pattern // what a client has without a token
 	openLocal bool
 	origins   originRules
@@ -53,7 +56,7 @@ func New(o Options) (*Policy, error) {
 		return nil, err
 	}
 	p := &Policy{
-		tokens: o.Tokens,
+		tokens: o.Tokens, tickets: o.Tickets,
 		// Grants share this list: clipped, an append to one of them copies it.
 		everyone:  slices.Clip(slices.Clone(o.Public)),
 		openLocal: o.OpenLocal,

@@ -99,6 +99,8 @@ func TestRedactedURL(t *testing.T) {
 		{"/v1/ws", "token=secret", "/v1/ws?token=REDACTED"},
 		{"/v1/ws", "channel=a&token=secret&x=y", "/v1/ws?channel=a&token=REDACTED&x=y"},
 		{"/v1/ws", "token=secret&token=secret", "/v1/ws?token=REDACTED&token=REDACTED"},
+		{"/v1/ws", "ticket=secret&channel=a", "/v1/ws?ticket=REDACTED&channel=a"},
+		{"/v1/ws?ticket=secret", "", "/v1/ws%3Fticket=REDACTED"},
 		{"/v1/ws", "TOKEN=secret", "/v1/ws?TOKEN=REDACTED"},
 		{"/v1/ws", "%74oke%6E=secret", "/v1/ws?%74oke%6E=REDACTED"},
 		{"/v1/ws", "tok%zzen=secret", "/v1/ws?tok%zzen=REDACTED"},

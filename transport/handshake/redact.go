@@ -9,14 +9,17 @@ import (
 const redacted = "REDACTED"
 
 // RedactedURL returns a request's path and query as they may be logged: with
-// every client token replaced. It works on the text as it came, because what
+// every client token and ticket replaced. It works on the text as it came, because what
 // does not parse is logged too.
 func RedactedURL(r *http.Request) string {
 	// A URL builder that is given the query with the path turns its question
 	// mark into %3F, and the token ends up in the path.
-	path, _, found := strings.Cut(r.URL.EscapedPath(), tokenParam+"=")
-	if found {
-		path += tokenParam + "=" + redacted
+	path := r.URL.EscapedPath()
+	for _, name := range []string{tokenParam, ticketParam} {
+		before, _, found := strings.Cut(path, name+"=")
+		if found {
+			path = before + name + "=" + redacted
+		}
 	}
 	if r.URL.RawQuery == "" {
 		return path
@@ -50,7 +53,7 @@ func redactPair(pair string) string {
 
 func namesToken(name string) bool {
 	decoded, err := url.QueryUnescape(name)
-	return err != nil || strings.EqualFold(decoded, tokenParam)
+	return err != nil || strings.EqualFold(decoded, tokenParam) || strings.EqualFold(decoded, ticketParam)
 }
 
 // looksLikeToken finds a token under a mistaken name: a JWT begins with {" in

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"relay/auth"
 	"relay/event"
@@ -14,6 +15,7 @@ import (
 const (
 	tokenCookie = "relay_token"
 	tokenParam  = "token"
+	ticketParam = "ticket"
 )
 
 // Access is what a request may do.
@@ -46,6 +48,48 @@ func (p *Policy) Authenticate(r *http.Request) (Access, *problem.Problem) {
 		return Access{}, TokenProblem(err)
 	}
 	return Access{Grant: grant, Presented: true}, nil
+}
+
+// Readmit is Authenticate for a door whose clients may come back with a ticket
+// of another relay instead of their token. A ticket that is no good (any more)
+// does no harm to who sends a token as well; alone, it is refused like a bad
+// token.
+func (p *Policy) Readmit(r *http.Request) (Access, *problem.Problem) {
+	ticket := r.URL.Query().Get(ticketParam)
+	if ticket == "" || p.tokens == nil {
+		return p.Authenticate(r)
+	}
+	if grant, ok := p.open(ticket); ok {
+		return Access{Grant: grant, Presented: true}, nil
+	}
+	if p.token(r) == "" {
+		return Access{}, problem.New(http.StatusUnauthorized, event.CodeTokenInvalid,
+			"The ticket is not good, or not any more: it is for coming back within two minutes of a goodbye. Connect with a client token.")
+	}
+	return p.Authenticate(r)
+}
+
+func (p *Policy) open(ticket string) (auth.Grant, bool) {
+	if p.tickets == nil {
+		return auth.Grant{}, false
+	}
+	grant, err := p.tickets.Open(ticket)
+	if err != nil {
+		return auth.Grant{}, false
+	}
+	grant.Subscribe = slices.Concat(grant.Subscribe, p.everyone)
+	return grant, true
+}
+
+// Ticket makes what lets a client with this grant, of Authenticate or Verify,
+// in at another relay; "" if it came without a token.
+func (p *Policy) Ticket(g auth.Grant) string {
+	if p.tickets == nil || g.User == "" {
+		return ""
+	}
+	// What everyone has, the next relay adds by its own settings.
+	g.Subscribe = g.Subscribe[:len(g.Subscribe)-len(p.everyone)]
+	return p.tickets.Seal(g, time.Now())
 }
 
 // Verify returns the grant of a token that came later (in a token frame), the
