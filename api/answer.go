@@ -35,13 +35,18 @@ func (a *API) handle(do operation) http.HandlerFunc {
 		if err != nil {
 			panic(err) // a mistake in this package: only its own types are answered
 		}
-		h := w.Header()
-		h.Set("Content-Type", "application/json")
-		h.Set("Cache-Control", "no-store")
-		h.Set("X-Content-Type-Options", "nosniff")
-		// The client may have gone; there is nobody else to tell.
-		_, _ = w.Write(body)
+		writeJSON(w, http.StatusOK, body)
 	}
+}
+
+func writeJSON(w http.ResponseWriter, status int, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	// The client may have gone; there is nobody else to tell.
+	_, _ = w.Write(body)
 }
 
 func (a *API) refuse(w http.ResponseWriter, p *problem.Problem) {

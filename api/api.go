@@ -1,6 +1,6 @@
 // Package api is the listener the app speaks to: it publishes events, reads
-// and deletes their history, tells who is subscribed, disconnects clients and
-// makes client tokens.
+// and deletes their history, tells who is subscribed, disconnects clients,
+// makes client tokens, and lets the relay leave.
 //
 // It is meant for programs on the same machine or in the same cluster, never
 // for browsers: a request that carries an Origin is refused, and on a loopback
@@ -41,6 +41,8 @@ type Options struct {
 	Bus bus.Bus
 	// Rooms answers for the connections of all relays. Required.
 	Rooms Rooms
+	// Leaver lets this relay leave. Required.
+	Leaver Leaver
 	// Keys returns the API keys now in force; a file that holds them may
 	// change at any time. Nil or no keys: everybody who reaches the listener
 	// may use it, so it must be a loopback one.
@@ -117,6 +119,8 @@ func (a *API) routes() *chi.Mux {
 		r.Delete("/v1/channels/{channel}/events", a.handle(a.deleteHistory))
 		r.Post("/v1/disconnect", a.handle(a.disconnect))
 		r.Post("/v1/tokens", a.handle(a.token))
+		r.Post("/v1/drain", a.drain)
+		r.Get("/v1/drain", a.handle(a.drainState))
 	})
 	return r
 }

@@ -1,6 +1,6 @@
 // Package client talks to a relay from Go: Subscribe follows channels over the
-// native wire, Publish posts events to the publish API. `relay sub`, `relay
-// pub` and the tests are built on it.
+// native wire, Publish posts events to the publish API, Drain lets a relay
+// leave. `relay sub`, `relay pub`, `relay drain` and the tests are built on it.
 //
 // Subscribe keeps the promise that the wire makes possible: it reconnects by
 // itself, resumes each channel from the last event it saw, and stays away when

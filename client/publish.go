@@ -71,8 +71,7 @@ func Publish(ctx context.Context, o PublishOptions, events ...Event) ([]Result, 
 	}
 	c := o.HTTPClient
 	if c == nil {
-		// A redirected POST would arrive as a GET, and the key elsewhere.
-		c = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		c = steadfast
 	}
 	answer, err := c.Do(request)
 	if err != nil {
@@ -93,6 +92,10 @@ func Publish(ctx context.Context, o PublishOptions, events ...Event) ([]Result, 
 	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, maxProblemBytes))
 	return body.Results, nil
 }
+
+// steadfast follows no redirects: a POST would arrive as a GET, and the key
+// elsewhere.
+var steadfast = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
 func publishRequest(ctx context.Context, o PublishOptions, events []Event) (*http.Request, error) {
 	u, err := endpoint(o.URL, "v1", "events")

@@ -17,6 +17,9 @@ const (
 	ReasonSlow Reason = "too_slow"
 	// ReasonDraining: this relay is leaving.
 	ReasonDraining Reason = "draining"
+	// ReasonMaxAge: the connection is as old as one may become, and its client
+	// is to look for a relay anew.
+	ReasonMaxAge Reason = "max_age"
 	// ReasonDisconnected: the app asked for it.
 	ReasonDisconnected Reason = "disconnected"
 	// ReasonTokenMissing: no token came in time.

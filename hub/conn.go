@@ -18,6 +18,8 @@ type Conn struct {
 	hub     *Hub
 	id      string
 	resumes string
+	visit   string
+	ticket  func(auth.Grant) string
 	sink    Sink
 	format  Format
 	since   time.Time
@@ -31,6 +33,7 @@ type Conn struct {
 	many   bool            // more than one channel was ever asked for: cursors name their channels
 	cursor []byte          // scratch for the text of a cursor
 	expiry *time.Timer
+	ending *time.Timer // of the greatest age, or a visitor's turn to go; may be nil
 	closed bool
 	gone   bool
 	reason event.Reason // why closed; the first word counts
@@ -51,6 +54,27 @@ func (c *Conn) welcome(g auth.Grant) {
 	defer c.mu.Unlock()
 	c.say(&Frame{Type: FrameWelcome, Connection: c.id, PingInterval: c.hub.options.PingInterval})
 	c.take(g)
+	if age := c.hub.options.MaxAge; age > 0 && c.visit == "" {
+		// Clients that came as one must not leave as one.
+		c.ending = time.AfterFunc(age-rand.N(age/5+1), c.grownOld)
+	}
+}
+
+// endAfter calls end in a while, unless the connection is closed before.
+func (c *Conn) endAfter(wait time.Duration, end func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.ending = time.AfterFunc(wait, end)
+	}
+}
+
+// grownOld sends the client to look for a relay anew. One that leaves anyway
+// releases its clients by its own plan.
+func (c *Conn) grownOld() {
+	if !c.hub.Draining() {
+		c.Close(event.ReasonMaxAge, "")
+	}
 }
 
 // take makes g the connection's grant and arms its expiry. c.mu is held.
@@ -240,6 +264,9 @@ func (c *Conn) close(reason event.Reason, text string) {
 	if c.expiry != nil {
 		c.expiry.Stop()
 	}
+	if c.ending != nil {
+		c.ending.Stop()
+	}
 	last := c.goodbye(reason, text)
 	for _, s := range c.subs {
 		c.leave(s)
@@ -255,6 +282,9 @@ func (c *Conn) goodbye(reason event.Reason, text string) []byte {
 		return nil
 	}
 	f := Frame{Type: FrameGoodbye, Reason: string(reason), Message: text, ReconnectIn: reconnectIn(reason)}
+	if c.ticket != nil && (reason == event.ReasonDraining || reason == event.ReasonMaxAge) {
+		f.Ticket = c.ticket(c.grant)
+	}
 	body := c.format.Encode(&f)
 	if reason == event.ReasonSlow {
 		// The sink gives up what is queued. A cursor here would name events
@@ -268,7 +298,7 @@ func (c *Conn) goodbye(reason event.Reason, text string) []byte {
 // of one relay do not come as one; zero if it should not, or not by itself.
 func reconnectIn(reason event.Reason) time.Duration {
 	switch reason {
-	case event.ReasonDraining, event.ReasonSlow:
+	case event.ReasonDraining, event.ReasonMaxAge, event.ReasonSlow:
 		return 100*time.Millisecond + rand.N(2*time.Second)
 	case event.ReasonUnavailable, event.ReasonTooMany:
 		return time.Second + rand.N(4*time.Second)

@@ -44,9 +44,10 @@ type Disconnected struct {
 type question struct {
 	ID   string `json:"id"`
 	From string `json:"from"`
-	// One of the two:
+	// One of the three:
 	Count      *countOrder      `json:"count,omitempty"`
 	Disconnect *disconnectOrder `json:"disconnect,omitempty"`
+	Roster     *rosterOrder     `json:"roster,omitempty"`
 }
 
 type countOrder struct {
@@ -59,9 +60,14 @@ type disconnectOrder struct {
 	Reason     string `json:"reason,omitempty"`
 }
 
+// rosterOrder asks who is there.
+type rosterOrder struct{}
+
 type answer struct {
 	ID string `json:"id"`
 	N  int    `json:"n"`
+	// Relay answers a rosterOrder.
+	Relay *peer `json:"relay,omitempty"`
 }
 
 // control keeps the questions of this relay that wait for answers.
@@ -73,7 +79,7 @@ type control struct {
 // inquiry is one question under way. Its channels are buffered and never
 // closed: what comes too late is dropped.
 type inquiry struct {
-	answers chan int
+	answers chan answer
 	// heard receives when this relay has heard its own question.
 	heard chan struct{}
 }
@@ -92,52 +98,58 @@ func (c *control) start(h *Hub) {
 // Census counts the live subscriptions of a channel on all relays.
 func (h *Hub) Census(ctx context.Context, channel string) (Census, error) {
 	q := question{Count: &countOrder{Channel: channel}}
-	local := h.carryOut(q)
-	others, relays, complete, err := h.ask(ctx, q)
+	local := h.carryOut(q).N
+	census := Census{Local: local, Total: local, Relays: 1}
+	var err error
+	census.Complete, err = h.ask(ctx, q, answerPatience, func(a answer) {
+		census.Total += a.N
+		census.Relays++
+	})
 	if err != nil {
 		return Census{}, err
 	}
-	return Census{Local: local, Total: local + others, Relays: relays + 1, Complete: complete}, nil
+	return census, nil
 }
 
 // Disconnect closes connections on all relays. reason is told to the clients.
 // Those of this relay are closed even if the others cannot be reached.
 func (h *Hub) Disconnect(ctx context.Context, who Target, reason string) (Disconnected, error) {
 	q := question{Disconnect: &disconnectOrder{User: who.User, Connection: who.Connection, Reason: reason}}
-	local := h.carryOut(q)
-	others, _, complete, err := h.ask(ctx, q)
-	return Disconnected{Connections: local + others, Complete: complete}, err
+	done := Disconnected{Connections: h.carryOut(q).N}
+	var err error
+	done.Complete, err = h.ask(ctx, q, answerPatience, func(a answer) { done.Connections += a.N })
+	return done, err
 }
 
-// ask puts a question to all other relays and adds up their answers. It is
+// ask puts a question to all other relays and takes their answers. It is
 // complete when this relay has heard its own question (else the bus is deaf
 // for the moment, and who else heard it cannot be known) and as many others
 // have answered as heard it.
-func (h *Hub) ask(ctx context.Context, q question) (sum, relays int, complete bool, err error) {
+func (h *Hub) ask(ctx context.Context, q question, patience time.Duration, take func(answer)) (complete bool, err error) {
 	q.ID, q.From = event.RandomText(12), h.id
-	i := &inquiry{answers: make(chan int, 1024), heard: make(chan struct{}, 1)}
+	i := &inquiry{answers: make(chan answer, 1024), heard: make(chan struct{}, 1)}
 	h.control.add(q.ID, i)
 	defer h.control.remove(q.ID)
 
 	receivers, err := h.tell(ctx, controlChannel, "question", q)
 	if err != nil {
-		return 0, 0, false, err
+		return false, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerPatience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	heard := false
+	heard, relays := false, 0
 	for !heard || relays < receivers-1 {
 		select {
 		case <-i.heard:
 			heard = true
-		case n := <-i.answers:
-			sum += n
+		case a := <-i.answers:
+			take(a)
 			relays++
 		case <-ctx.Done():
-			return sum, relays, false, nil
+			return false, nil
 		}
 	}
-	return sum, relays, true, nil
+	return true, nil
 }
 
 func (c *control) add(id string, i *inquiry) {
@@ -187,7 +199,8 @@ func (h *Hub) hearQuestion(e *event.Event) {
 		return // carried out before it was asked
 	}
 	h.tasks.Go(func() {
-		a := answer{ID: q.ID, N: h.carryOut(q)}
+		a := h.carryOut(q)
+		a.ID = q.ID
 		ctx, cancel := context.WithTimeout(h.ctx, answerPatience)
 		defer cancel()
 		if _, err := h.tell(ctx, answerChannelStart+q.From, "answer", a); err != nil {
@@ -197,14 +210,16 @@ func (h *Hub) hearQuestion(e *event.Event) {
 }
 
 // carryOut does on this relay what a question asks.
-func (h *Hub) carryOut(q question) int {
+func (h *Hub) carryOut(q question) (a answer) {
 	switch {
 	case q.Count != nil:
-		return h.count(q.Count.Channel)
+		a.N = h.count(q.Count.Channel)
 	case q.Disconnect != nil:
-		return h.disconnect(*q.Disconnect)
+		a.N = h.disconnect(*q.Disconnect)
+	case q.Roster != nil:
+		a.Relay = h.self()
 	}
-	return 0
+	return a
 }
 
 // hearAnswer runs on a worker's goroutine and must not block it.
@@ -215,7 +230,7 @@ func (h *Hub) hearAnswer(e *event.Event) {
 		return
 	}
 	select {
-	case h.control.find(a.ID).answers <- a.N:
+	case h.control.find(a.ID).answers <- a:
 	default:
 		// The asker has given up, or more answered than heard the question.
 	}

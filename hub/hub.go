@@ -50,8 +50,14 @@ type Options struct {
 	JoinTimeout time.Duration
 	// PingInterval is told to clients in their welcome; default 25 s. The doors ping.
 	PingInterval time.Duration
-	Metrics      Metrics
-	Log          *slog.Logger
+	// MaxAge is how old a connection may become before its client is sent to
+	// look for a relay anew; 0: any age.
+	MaxAge time.Duration
+	// Generation names the relays that are rolled out together; empty: this
+	// relay knows of no rollouts.
+	Generation string
+	Metrics    Metrics
+	Log        *slog.Logger
 }
 
 func (o Options) withDefaults() Options {
@@ -84,6 +90,7 @@ type Hub struct {
 	options Options
 	bus     bus.Bus
 	id      string // this relay's name among relays
+	begun   time.Time
 	seed    maphash.Seed
 	workers []*worker
 	ctx     context.Context // ends with Close; bounds reads of history
@@ -94,11 +101,10 @@ type Hub struct {
 	heard   atomic.Bool // the bus has confirmed a channel
 	control control
 
-	mu       sync.Mutex
-	conns    map[string]*Conn
-	draining bool
-	closed   bool
-	emptied  chan struct{} // closed when draining and the last connection is gone
+	mu     sync.Mutex
+	conns  map[string]*Conn
+	drain  drain
+	closed bool
 }
 
 // New makes a hub over a bus and becomes the bus's receiver.
@@ -107,9 +113,10 @@ func New(b bus.Bus, options Options) *Hub {
 		options: options.withDefaults(),
 		bus:     b,
 		id:      event.RandomText(12),
+		begun:   time.Now(),
 		seed:    maphash.MakeSeed(),
 		conns:   make(map[string]*Conn),
-		emptied: make(chan struct{}),
+		drain:   drain{state: DrainServing, emptied: make(chan struct{}), done: make(chan struct{})},
 	}
 	h.reads = pool{most: maxReads, tasks: &h.tasks}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
@@ -143,17 +150,17 @@ var (
 	ErrFull = errors.New("this relay holds as many connections as it may; try again later")
 )
 
-// Admits says whether a new connection would be taken, while a door can
-// still refuse it with an HTTP status. Connect decides.
+// Admits says whether a new stream would be taken, while a door can still
+// refuse it with an HTTP status. Connect decides.
 func (h *Hub) Admits() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.admits()
+	return h.admits("")
 }
 
-func (h *Hub) admits() error {
+func (h *Hub) admits(visit string) error {
 	switch {
-	case h.draining || h.closed:
+	case h.closed || !h.takes(visit):
 		return ErrDraining
 	case len(h.conns) >= h.options.MaxConnections:
 		return ErrFull
@@ -167,8 +174,15 @@ type Newcomer struct {
 	// Resumes is the ID of the client's connection before this one, if it
 	// says so: what excluded that one excludes this one too.
 	Resumes string
-	Sink    Sink
-	Format  Format
+	// Visit is set for a client that is answered and goes, and comes again (a
+	// poller), and names it as it will be named then. A relay that leaves takes
+	// it until it is its turn to be released.
+	Visit string
+	// Ticket makes, of the grant, what lets the client in elsewhere without its
+	// token; "" if it cannot. Nil: this door has no tickets.
+	Ticket func(auth.Grant) string
+	Sink   Sink
+	Format Format
 }
 
 // Connect takes a connection in and welcomes it. The door must call Gone
@@ -176,17 +190,25 @@ type Newcomer struct {
 func (h *Hub) Connect(n Newcomer) (*Conn, error) {
 	c := &Conn{
 		hub: h, id: event.RandomText(20), resumes: n.Resumes,
+		visit: n.Visit, ticket: n.Ticket,
 		sink: n.Sink, format: n.Format, since: time.Now(),
 	}
 	h.mu.Lock()
-	if err := h.admits(); err != nil {
+	if err := h.admits(n.Visit); err != nil {
 		h.mu.Unlock()
 		return nil, err
 	}
 	h.conns[c.id] = c
+	if c.visit != "" {
+		h.drain.visited = c.since
+	}
+	releasing := h.drain.state == DrainReleasing
 	h.mu.Unlock()
 	h.options.Metrics.ConnectionOpened(c.format.Transport())
 	c.welcome(n.Grant)
+	if releasing {
+		h.dismiss(c)
+	}
 	return c, nil
 }
 
@@ -195,9 +217,7 @@ func (h *Hub) forget(c *Conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.conns, c.id)
-	if h.draining && len(h.conns) == 0 {
-		h.closeEmptied()
-	}
+	h.noteEmpty()
 }
 
 // connections returns the connections of this moment.

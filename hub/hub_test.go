@@ -293,56 +293,6 @@ func TestDisconnect(t *testing.T) {
 	})
 }
 
-func TestDrain(t *testing.T) {
-	inBubble(t, hub.Options{}, func(t *testing.T, h *hub.Hub, _ *membus.Bus) {
-		var clients []*client
-		for range 100 {
-			c := connect(t, h, everything)
-			clients = append(clients, c)
-		}
-		begin := time.Now()
-		done := make(chan time.Duration, 1)
-		go func() {
-			h.Drain(context.Background(), 500*time.Millisecond)
-			done <- time.Since(begin)
-		}()
-		time.Sleep(250*time.Millisecond + time.Microsecond)
-		synctest.Wait()
-		released := 0
-		for _, c := range clients {
-			if c.closedFor() == event.ReasonDraining {
-				released++
-			}
-		}
-		if released != 51 {
-			t.Errorf("%d of 100 were released in half the window", released)
-		}
-		if err := h.Admits(); !errors.Is(err, hub.ErrDraining) {
-			t.Errorf("while draining Admits says %v", err)
-		}
-		time.Sleep(time.Second)
-		for _, c := range clients {
-			if got := c.take(); !slices.Equal(got, []string{"goodbye draining"}) {
-				t.Fatalf("got %q", got)
-			}
-			c.conn.Gone(event.ReasonClientClosed)
-		}
-		if took := <-done; took != 1250*time.Millisecond+time.Microsecond {
-			t.Errorf("drain returned after %v, not when the last one was gone", took)
-		}
-	})
-}
-
-func TestDrainOfFewIsQuick(t *testing.T) {
-	inBubble(t, hub.Options{}, func(t *testing.T, h *hub.Hub, _ *membus.Bus) {
-		begin := time.Now()
-		h.Drain(context.Background(), time.Hour)
-		if took := time.Since(begin); took > 0 {
-			t.Errorf("a hub without connections took %v to drain", took)
-		}
-	})
-}
-
 func TestFull(t *testing.T) {
 	inBubble(t, hub.Options{MaxConnections: 1}, func(t *testing.T, h *hub.Hub, _ *membus.Bus) {
 		c := connect(t, h, everything)

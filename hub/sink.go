@@ -86,6 +86,8 @@ type Frame struct {
 	PingInterval time.Duration
 	// ReconnectIn: of a goodbye, if the client is welcome to come back.
 	ReconnectIn time.Duration
+	// Ticket: of a goodbye, what lets the client in elsewhere without its token.
+	Ticket string
 }
 
 // movesCursor reports whether a frame carries the client's cursor.

@@ -18,6 +18,7 @@ var (
 		event.ReasonPingTimeout,
 		event.ReasonSlow,
 		event.ReasonDraining,
+		event.ReasonMaxAge,
 		event.ReasonDisconnected,
 		event.ReasonTokenMissing,
 		event.ReasonTokenInvalid,

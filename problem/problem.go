@@ -69,6 +69,10 @@ func (p *Problem) Write(w http.ResponseWriter) {
 		// RFC 9110, 11.6.1: a 401 names the scheme it wants.
 		h.Set("WWW-Authenticate", `Bearer realm="relay"`)
 	}
+	if p.Code == event.CodeDraining {
+		// The next request over this connection would come to the same relay.
+		h.Set("Connection", "close")
+	}
 	if p.RetryAfter > 0 {
 		seconds := (p.RetryAfter + time.Second - 1) / time.Second
 		h.Set("Retry-After", strconv.Itoa(int(seconds)))

@@ -67,7 +67,10 @@ type entry struct {
 
 // entries lists the subcommands in the order of the help.
 func entries() []entry {
-	return []entry{serveEntry, pubEntry, subEntry, tokenEntry, benchEntry, injectEntry, configEntry, versionEntry, helpEntry, floorEntry}
+	return []entry{
+		serveEntry, pubEntry, subEntry, tokenEntry, drainEntry, benchEntry, injectEntry,
+		configEntry, versionEntry, helpEntry, floorEntry,
+	}
 }
 
 func findEntry(name string) (entry, bool) {

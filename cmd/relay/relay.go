@@ -30,6 +30,7 @@ type relay struct {
 	loop    *socket.Loop
 	metrics *metrics.Metrics
 	health  *health
+	shared  *sharedSecret
 	// In the order in which they are told to stop.
 	public, api, ops *listener
 }
@@ -42,9 +43,12 @@ func newRelay(cfg *config.Config, log *slog.Logger) (r *relay, err error) {
 		return nil, err
 	}
 	r.hub = hub.New(r.bus, hub.Options{
-		MaxConnections: cfg.MaxConnections, MaxChannels: cfg.MaxChannels, Metrics: r.metrics, Log: log,
+		MaxConnections: cfg.MaxConnections, MaxChannels: cfg.MaxChannels, MaxAge: cfg.MaxConnectionAge,
+		Generation: cfg.Generation, Metrics: r.metrics, Log: log,
 	})
+	r.shared = shareSecret(cfg.Secret, r.bus)
 	if r.loop, err = socket.NewLoop(r.hub.PingInterval()); err != nil {
+		r.shared.close()
 		r.hub.Close()
 		r.bus.Close()
 		return nil, err
@@ -78,7 +82,7 @@ func newBus(cfg *config.Config, log *slog.Logger, counts *metrics.Metrics) (bus.
 // listen opens the three listeners, so that a taken port stops the start and
 // is not found out later.
 func (r *relay) listen() error {
-	policy, err := newPolicy(r.config)
+	policy, err := newPolicy(r.config, r.shared.get)
 	if err != nil {
 		return err
 	}
@@ -100,20 +104,20 @@ func (r *relay) listen() error {
 	return nil
 }
 
-func newPolicy(cfg *config.Config) (*handshake.Policy, error) {
+func newPolicy(cfg *config.Config, shared func() []byte) (*handshake.Policy, error) {
 	var tokens *auth.Verifier
 	if cfg.JWTSecret.IsSet() {
 		tokens = auth.NewVerifier(secretBytes(cfg.JWTSecret))
 	}
 	return handshake.New(handshake.Options{
-		Tokens: tokens, Public: cfg.PublicChannels, Open: cfg.Open, OpenLocal: cfg.OpenLocal,
+		Tokens: tokens, Tickets: auth.NewTickets(shared), Public: cfg.PublicChannels, Open: cfg.Open, OpenLocal: cfg.OpenLocal,
 		Origins: cfg.AllowedOrigins, LoopbackOrigins: hostport.IsLoopbackListen(cfg.PublicAddr),
 	})
 }
 
 func (r *relay) newAPI() *api.API {
 	return api.New(api.Options{
-		Bus: r.bus, Rooms: r.hub, Keys: r.config.APIKeys.List, Tokens: secretBytes(r.config.JWTSecret),
+		Bus: r.bus, Rooms: r.hub, Leaver: r, Keys: r.config.APIKeys.List, Tokens: secretBytes(r.config.JWTSecret),
 		MaxEventBytes: r.config.MaxEventBytes, MaxRequestBytes: r.config.MaxRequestBytes,
 		Loopback: hostport.IsLoopbackListen(r.config.APIAddr), Log: r.log, Metrics: r.metrics, OpenAPI: openapi.OpenAPI,
 	})
@@ -140,22 +144,6 @@ func (r *relay) run(ctx context.Context) error {
 }
 
 func (r *relay) listeners() []*listener { return []*listener{r.public, r.api, r.ops} }
-
-// leave drains and closes. The api stays up until the last client is gone, so
-// that the app's last events go out.
-func (r *relay) leave() {
-	window := r.config.DrainWindow
-	r.log.Info("leaving: clients are released", "connections", r.hub.Connections(), "window", window)
-	// Even without a window, goodbyes take a moment, and so does the end.
-	ctx, cancel := context.WithTimeout(context.Background(), max(window-2*stopPatience, time.Second))
-	defer cancel()
-	// The rest of the window is for the last ones to answer.
-	r.hub.Drain(ctx, window*3/4)
-	if left := r.hub.Connections(); left > 0 {
-		r.log.Warn("the drain window is over: the rest is closed at once", "connections", left)
-	}
-	r.closeSoon()
-}
 
 // closeSoon closes, and does not wait for what takes longer than it may: the
 // bus of a Redis that does not answer takes seconds to let go of it, and the
@@ -185,5 +173,6 @@ func (r *relay) close() {
 	stopping.Wait()
 	r.hub.Close()
 	r.loop.Close()
+	r.shared.close()
 	r.bus.Close()
 }

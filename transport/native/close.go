@@ -21,7 +21,7 @@ const (
 // CloseCode is the code by which a reason is told.
 func CloseCode(reason event.Reason) int {
 	switch reason {
-	case event.ReasonDraining:
+	case event.ReasonDraining, event.ReasonMaxAge:
 		return CloseGoingAway
 	case event.ReasonTooBig:
 		return CloseTooBig

@@ -49,6 +49,7 @@ func AppendFrame(b []byte, f *hub.Frame) []byte {
 		if f.ReconnectIn > 0 {
 			b = appendMillis(b, "reconnect_in_ms", f.ReconnectIn)
 		}
+		b = appendIfSet(b, "ticket", f.Ticket)
 	}
 	if f.Ref != "" {
 		b = append(b, `,"ref":`...)
@@ -59,7 +60,7 @@ func AppendFrame(b []byte, f *hub.Frame) []byte {
 
 // SizeHint is about how long a frame will be.
 func SizeHint(f *hub.Frame) int {
-	n := 160 + len(f.Channel) + len(f.Message)
+	n := 160 + len(f.Channel) + len(f.Message) + len(f.Ticket)
 	if f.Event != nil {
 		n += len(f.Event.Name) + len(f.Event.Data)
 	}

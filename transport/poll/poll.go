@@ -76,6 +76,8 @@ func (d *door) answer(w http.ResponseWriter, r *http.Request, access handshake.A
 	c := newCollector(len(query.Channels), d.AnswerBytes)
 	conn, err := d.Hub.Connect(hub.Newcomer{
 		Grant: access.Grant, Resumes: query.Resumes, Sink: c, Format: frameFormat{},
+		// The connection that it keeps and asks over again.
+		Visit: r.RemoteAddr,
 	})
 	if err != nil {
 		return turnAway(err)
@@ -142,6 +144,9 @@ func (c *collector) write(w http.ResponseWriter) *problem.Problem {
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
+	if c.closed == event.ReasonDraining {
+		h.Set("Connection", "close") // or it would ask here again
+	}
 	_, _ = w.Write(body) // the client may have gone; its next request begins where this one did
 	return nil
 }

@@ -117,7 +117,7 @@ func (s *session) reasonFor(how socket.Ending) event.Reason {
 // serve is the beginning of the connection's life.
 func (s *session) serve(access handshake.Access, query handshake.Query, early []byte) {
 	conn, err := s.door.Hub.Connect(hub.Newcomer{
-		Grant: access.Grant, Resumes: query.Resumes, Sink: s, Format: s.format(),
+		Grant: access.Grant, Resumes: query.Resumes, Ticket: s.door.ticket, Sink: s, Format: s.format(),
 	})
 	s.conn = conn
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"relay/auth"
 	"relay/event"
 	"relay/hub"
 	"relay/problem"
@@ -36,7 +37,7 @@ const tokenPatience = 5 * time.Second
 // Handler answers the upgrade requests of the door.
 func Handler(o Options) http.Handler {
 	return &door{
-		Options: o, refusing: make(chan struct{}, maxRefusing),
+		Options: o, refusing: make(chan struct{}, maxRefusing), ticket: o.Policy.Ticket,
 		sockets: &socket.Options{Limit: o.QueueBytes, Ping: pingFrame, Answered: true},
 	}
 }
@@ -50,6 +51,7 @@ type door struct {
 	Options
 	sockets   *socket.Options
 	protocols protocols
+	ticket    func(auth.Grant) string
 	refusing  chan struct{} // holds one token for each, until its socket has ended
 }
 
@@ -63,7 +65,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	query, wrong := handshake.ParseQuery(r, d.Hub.MaxChannels())
-	access, denied := d.Policy.Authenticate(r)
+	access, denied := d.Policy.Readmit(r)
 	refusal := cmp.Or(wrong, denied)
 	if refusal != nil {
 		select {

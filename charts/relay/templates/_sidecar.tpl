@@ -206,11 +206,11 @@ relay.sidecar.check fails with a sentence on what could not work.
 {{- if not (regexMatch "^[0-9]+(\\.[0-9]+)?(k|Ki|M|Mi|G|Gi)?$" (toString .)) }}{{ fail (printf "relay.sidecar: resources.memoryLimit: %q is not a quantity like 256Mi" (toString .)) }}{{ end -}}
 {{- end -}}
 {{- range $name, $_ := default dict .env -}}
-{{- if has $name (list "RELAY_API_KEYS" "RELAY_JWT_SECRET") }}{{ fail (printf "relay.sidecar: %s is a secret; give it under secrets" $name) }}{{ end -}}
-{{- if not (has $name (list "RELAY_ALLOWED_ORIGINS" "RELAY_CONSOLE" "RELAY_DRAIN_WINDOW" "RELAY_HISTORY_SIZE" "RELAY_HISTORY_TTL" "RELAY_LOG_FORMAT" "RELAY_LOG_LEVEL" "RELAY_MAX_CHANNELS" "RELAY_MAX_CONNECTIONS" "RELAY_MAX_EVENT_BYTES" "RELAY_MAX_FRAME_BYTES" "RELAY_MAX_REQUEST_BYTES" "RELAY_OPEN" "RELAY_POSITION_TTL" "RELAY_PREFIX" "RELAY_PUBLIC_CHANNELS" "RELAY_PUBLIC_PATH" "RELAY_QUEUE_BYTES" "RELAY_READY_STRICT")) }}{{ fail (printf "relay.sidecar: env: %s is no setting that can be given here" $name) }}{{ end -}}
+{{- if has $name (list "RELAY_API_KEYS" "RELAY_JWT_SECRET" "RELAY_SECRET") }}{{ fail (printf "relay.sidecar: %s is a secret; give it under secrets" $name) }}{{ end -}}
+{{- if not (has $name (list "RELAY_ALLOWED_ORIGINS" "RELAY_CONSOLE" "RELAY_DRAIN_DELAY" "RELAY_DRAIN_WINDOW" "RELAY_HISTORY_SIZE" "RELAY_HISTORY_TTL" "RELAY_LOG_FORMAT" "RELAY_LOG_LEVEL" "RELAY_MAX_CHANNELS" "RELAY_MAX_CONNECTIONS" "RELAY_MAX_CONNECTION_AGE" "RELAY_MAX_EVENT_BYTES" "RELAY_MAX_FRAME_BYTES" "RELAY_MAX_REQUEST_BYTES" "RELAY_OPEN" "RELAY_POSITION_TTL" "RELAY_PREFIX" "RELAY_PUBLIC_CHANNELS" "RELAY_PUBLIC_PATH" "RELAY_QUEUE_BYTES" "RELAY_READY_STRICT")) }}{{ fail (printf "relay.sidecar: env: %s is no setting that can be given here" $name) }}{{ end -}}
 {{- end -}}
 {{- range $name, $ref := default dict .secrets -}}
-{{- if not (has $name (list "RELAY_API_KEYS" "RELAY_JWT_SECRET")) }}{{ fail (printf "relay.sidecar: secrets: %s is no secret of the relay" $name) }}{{ end -}}
+{{- if not (has $name (list "RELAY_API_KEYS" "RELAY_JWT_SECRET" "RELAY_SECRET")) }}{{ fail (printf "relay.sidecar: secrets: %s is no secret of the relay" $name) }}{{ end -}}
 {{- if not (and $ref.name $ref.key) }}{{ fail (printf "relay.sidecar: secrets: %s needs name and key" $name) }}{{ end -}}
 {{- if hasKey (default dict $.env) $name }}{{ fail (printf "relay.sidecar: %s is given twice, under env and under secrets" $name) }}{{ end -}}
 {{- end -}}

@@ -36,6 +36,9 @@ type Config struct {
 	APIKeys *Secret
 	// JWTSecret signs client tokens; empty, or at least 32 bytes.
 	JWTSecret *Secret
+	// Secret signs what relays hand to clients for each other; empty (it is made
+	// and shared), or at least 32 bytes.
+	Secret *Secret
 	// PublicChannels are for everybody, with or without a token.
 	PublicChannels []event.Pattern
 	// Open: every channel is for everybody.
@@ -64,9 +67,18 @@ type Config struct {
 	MaxChannels int
 
 	ReadyStrict bool
-	DrainWindow time.Duration
-	LogLevel    slog.Level
-	LogFormat   LogFormat
+	// DrainDelay is how long clients are still taken, DrainWindow over what time
+	// they are then released.
+	DrainDelay, DrainWindow time.Duration
+	// GracePeriod is what a pod has to stop; 0: not known. Else the two and
+	// DrainMargin fit into it.
+	GracePeriod time.Duration
+	// Generation names the relays that are rolled out together; may be empty.
+	Generation string
+	// MaxConnectionAge is 0 for any age.
+	MaxConnectionAge time.Duration
+	LogLevel         slog.Level
+	LogFormat        LogFormat
 
 	// The rules of the list channels, in their order; see Retention.
 	channels []channelRule
@@ -77,6 +89,10 @@ type Config struct {
 	read    ReadFile
 	origins map[string]origin
 }
+
+// DrainMargin is what a pod's grace must hold beside delay and window: for the
+// last clients to answer, and for the end of the process.
+const DrainMargin = 5 * time.Second
 
 // LogFormat is how log lines are written.
 type LogFormat string
@@ -117,7 +133,7 @@ func (c *Config) ShownRedisURL() string {
 // file of a secret can no longer be read or holds something unfit. The value
 // read before stays in force meanwhile.
 func (c *Config) WatchSecrets(report func(error)) {
-	for _, s := range []*Secret{c.RedisURL, c.APIKeys, c.JWTSecret} {
+	for _, s := range []*Secret{c.RedisURL, c.APIKeys, c.JWTSecret, c.Secret} {
 		s.onFailure(report)
 	}
 }

@@ -69,7 +69,11 @@ func TestDefaults(t *testing.T) {
 		{"max_channels", c.MaxChannels, 128},
 		{"queue_bytes", c.QueueBytes, 256 << 10},
 		{"ready_strict", c.ReadyStrict, false},
+		{"drain_delay", c.DrainDelay, 5 * time.Second},
 		{"drain_window", c.DrainWindow, 20 * time.Second},
+		{"grace_period", c.GracePeriod, time.Duration(0)},
+		{"generation", c.Generation, ""},
+		{"max_connection_age", c.MaxConnectionAge, time.Duration(0)},
 		{"log_level", c.LogLevel, slog.LevelInfo},
 		{"log_format", c.LogFormat, config.LogAuto},
 	} {

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net"
+	"time"
 
 	"relay/cmd/relay/internal/flags"
 	"relay/hostport"
@@ -91,6 +92,18 @@ var rules = []rule{
 		}
 		return fmt.Sprintf("%s is less than max_event_bytes, %s: no request could hold the largest event",
 			formatSize(c.MaxRequestBytes), formatSize(c.MaxEventBytes)), "raise max_request_bytes or lower max_event_bytes"
+	}},
+	{[]string{"drain_window", "drain_delay", "grace_period"}, func(c *Config) (string, string) {
+		need := c.DrainDelay + c.DrainWindow + DrainMargin
+		if c.GracePeriod == 0 || need <= c.GracePeriod {
+			return "", ""
+		}
+		hint := fmt.Sprintf("set terminationGracePeriodSeconds to %d or more, and RELAY_GRACE_PERIOD to the same", (need+time.Second-1)/time.Second)
+		if fits := c.GracePeriod - c.DrainDelay - DrainMargin; fits > 0 {
+			hint = "set RELAY_DRAIN_WINDOW to " + flags.FormatDuration(fits) + " or less, or " + hint
+		}
+		return fmt.Sprintf("%s, with RELAY_DRAIN_DELAY (%s) before it and %s to end, is longer than RELAY_GRACE_PERIOD, %s: the pod would be killed before its clients are released",
+			flags.FormatDuration(c.DrainWindow), flags.FormatDuration(c.DrainDelay), flags.FormatDuration(DrainMargin), flags.FormatDuration(c.GracePeriod)), hint
 	}},
 	{[]string{"queue_bytes", "max_event_bytes"}, func(c *Config) (string, string) {
 		if c.QueueBytes >= c.MaxEventBytes+eventRoom {

@@ -145,3 +145,17 @@ func parsePrefix(s string) (string, error) {
 	}
 	return s, nil
 }
+
+// maxGenerationBytes holds two labels of Kubernetes and a slash.
+const maxGenerationBytes = 128
+
+func parseGeneration(s string) (string, error) {
+	switch {
+	case len(s) > maxGenerationBytes:
+		return "", unfit(fmt.Sprintf("it has %d bytes; at most %d are possible", len(s), maxGenerationBytes), "")
+	case strings.ContainsFunc(s, func(r rune) bool { return !isPathRune(r) }):
+		return "", unfit(quote(s)+" holds something other than letters, digits, and - . _ ~ /",
+			"take it from the label pod-template-hash, or controller-revision-hash, by the downward API")
+	}
+	return s, nil
+}

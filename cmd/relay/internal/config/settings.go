@@ -81,6 +81,13 @@ func table() []*Setting {
 			value: jwtSecret(func(c *Config) **Secret { return &c.JWTSecret }),
 		},
 		{
+			Name: "secret", Group: groupAccess, Secret: true,
+			Help: "Signs what relays hand to clients for each other; at least 32 bytes.",
+			Doc: "The same on every relay that shares a Redis: [resume tickets](draining.md#the-ticket) are signed with it. Empty: the first relay makes one and keeps " +
+				"it in Redis, where whoever may read there can read it. A new one needs no care: clients with a ticket of the old one show their token.",
+			value: jwtSecret(func(c *Config) **Secret { return &c.Secret }),
+		},
+		{
 			Name: "public_channels", Group: groupAccess,
 			Help:  "Channels anyone may subscribe to, like news or news.*",
 			Doc:   "Patterns: a channel name, or the beginning of names followed by `*`. Clients need no token for these.",
@@ -163,10 +170,38 @@ func table() []*Setting {
 			value: boolean(func(c *Config) *bool { return &c.ReadyStrict }),
 		},
 		{
+			Name: "drain_delay", Group: groupRunning, Default: "5s",
+			Help: "How long a relay that is drained still takes clients.",
+			Doc: "After `relay drain` the relay is not ready any more, but whoever sends clients to it needs a moment to hear of that. " +
+				"Not with SIGTERM alone. [Draining](draining.md) tells all about it.",
+			value: duration(func(c *Config) *time.Duration { return &c.DrainDelay }, 0),
+		},
+		{
 			Name: "drain_window", Group: groupRunning, Default: "20s",
 			Help:  "Time over which clients are released when the relay stops.",
-			Doc:   "Clients are told to come back elsewhere, spread over this time. It must fit into the time the system gives a process to stop (30s in Kubernetes).",
+			Doc:   "Clients are told to come back elsewhere, spread over this time. With `drain_delay` before it, it must fit into the time the system gives a process to stop (30s in Kubernetes).",
 			value: duration(func(c *Config) *time.Duration { return &c.DrainWindow }, 0),
+		},
+		{
+			Name: "grace_period", Group: groupRunning, Default: "0s",
+			Help: "The pod's terminationGracePeriodSeconds, like 30s.",
+			Doc: "With it the relay refuses to start if `drain_delay` and `drain_window` do not fit, and knows how long it may hold clients while other relays are to leave too. " +
+				"`0s`: it is not known; nothing is checked, and Kubernetes's default of 30s is assumed for holding.",
+			value: duration(func(c *Config) *time.Duration { return &c.GracePeriod }, 0),
+		},
+		{
+			Name: "generation", Group: groupRunning,
+			Help: "Names the relays that are rolled out together: the pod-template-hash.",
+			Doc: "From the downward API: `metadata.labels['pod-template-hash']`, or `controller-revision-hash` of StatefulSets and DaemonSets. A relay that is drained while " +
+				"another generation takes clients holds its own until all of the old ones are drained. Workloads that share a Redis set it like `web/HASH`. Empty: a relay holds nobody.",
+			value: generation(func(c *Config) *string { return &c.Generation }),
+		},
+		{
+			Name: "max_connection_age", Group: groupRunning, Default: "0s",
+			Help: "How old a connection may become; 0s: any age.",
+			Doc: "A client whose connection is nearly as old (the last fifth is drawn by lot) is told `max_age` and comes back, and whoever sends it may choose another relay: " +
+				"after scaling up, the new ones get their share. Polling has no connections that age.",
+			value: duration(func(c *Config) *time.Duration { return &c.MaxConnectionAge }, 0),
 		},
 		{
 			Name: "log_level", Group: groupRunning, Default: "info",

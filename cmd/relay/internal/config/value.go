@@ -89,6 +89,10 @@ func redisPrefix(field func(*Config) *string) value {
 	return scalar(value{placeholder: "TEXT", accepts: shapeText}, field, parsePrefix, quote)
 }
 
+func generation(field func(*Config) *string) value {
+	return scalar(value{placeholder: "NAME", accepts: shapeText | shapeNumber}, field, parseGeneration, quote)
+}
+
 func boolean(field func(*Config) *bool) value {
 	return scalar(value{placeholder: "", accepts: shapeBool}, field, parseBool, strconv.FormatBool)
 }
