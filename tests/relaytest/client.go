@@ -28,6 +28,7 @@ type Frame struct {
 	Message      string          `json:"message"`
 	Code         string          `json:"code"`
 	ReconnectIn  int             `json:"reconnect_in_ms"`
+	Ticket       string          `json:"ticket"`
 	Recovered    *bool           `json:"recovered"`
 	Ref          json.RawMessage `json:"ref"`
 
@@ -109,7 +110,7 @@ func (r *Relay) TryWebSocket(query string, headers ...string) (*WS, Answer, erro
 		var a Answer
 		if res != nil {
 			text, _ := io.ReadAll(res.Body)
-			a = Answer{res.StatusCode, res.Header, string(text)}
+			a = Answer{res.StatusCode, res.Header, string(text), res.Close}
 		}
 		return nil, a, err
 	}
@@ -184,7 +185,12 @@ func (r *Relay) EventStream(tb testing.TB, query string, headers ...string) *SSE
 
 // TryEventStream is EventStream for requests that may fail.
 func (r *Relay) TryEventStream(query string, headers ...string) (*SSE, error) {
-	req, err := http.NewRequest("GET", r.PublicURL+"/v1/sse?"+query, nil)
+	return OpenEventStream(context.Background(), &http.Client{}, r.PublicURL+"/v1/sse?"+query, headers...)
+}
+
+// OpenEventStream asks for a stream at a URL.
+func OpenEventStream(ctx context.Context, client *http.Client, url string, headers ...string) (*SSE, error) {
+	req, err := http.NewRequestWithContext(ctx, "GET", url, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +198,7 @@ func (r *Relay) TryEventStream(query string, headers ...string) (*SSE, error) {
 		name, value, _ := strings.Cut(line, ": ")
 		req.Header.Add(name, value)
 	}
-	res, err := (&http.Client{}).Do(req)
+	res, err := client.Do(req)
 	if err != nil {
 		return nil, err
 	}
@@ -243,6 +249,9 @@ func (s *SSE) run() {
 	}
 	s.ended <- io.EOF
 }
+
+// Close ends the stream.
+func (s *SSE) Close() { _ = s.body.Close() }
 
 // Read implements Stream.
 func (s *SSE) Read(ctx context.Context) (Frame, error) {

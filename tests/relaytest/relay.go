@@ -230,6 +230,8 @@ type Answer struct {
 	Status int
 	Header http.Header
 	Body   string
+	// Closed: the relay ends the connection with it.
+	Closed bool
 }
 
 // Do sends a request. Headers are "Name: value" texts; Host is one of them.
@@ -262,7 +264,7 @@ func TryDo(method, url, body string, headers ...string) (Answer, error) {
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
-	return Answer{res.StatusCode, res.Header, string(text)}, err
+	return Answer{res.StatusCode, res.Header, string(text), res.Close}, err
 }
 
 // Publish posts a body to the API and fails the test unless it is taken. It
