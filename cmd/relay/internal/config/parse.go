@@ -146,8 +146,8 @@ func parsePrefix(s string) (string, error) {
 	return s, nil
 }
 
-// maxGenerationBytes holds two labels of Kubernetes and a slash.
-const maxGenerationBytes = 128
+// maxGenerationBytes holds a namespace, a workload and a label of Kubernetes.
+const maxGenerationBytes = 512
 
 func parseGeneration(s string) (string, error) {
 	switch {
