@@ -9,6 +9,9 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+
+	"relay/cmd/relay/internal/config"
+	"relay/sidecar"
 )
 
 // open lets everybody in, so that a test need not say who may come.
@@ -133,5 +136,25 @@ func TestProbesOfSidecarAreAnswered(t *testing.T) {
 	relay.stop()
 	if code := relay.exit(t); code != exitOK {
 		t.Errorf("exit %d", code)
+	}
+}
+
+// What the sidecar is told is what the relay understands: a renamed setting
+// would stop every pod.
+func TestSidecarIsToldSettings(t *testing.T) {
+	known := make(map[string]bool)
+	for _, s := range config.Settings() {
+		known[s.Env()] = true
+	}
+	for _, kind := range sidecar.Kinds() {
+		_, env, err := sidecar.Print(kind, "web", sidecar.Options{Image: "relay:1", Redis: sidecar.Redis{URL: "redis://redis"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name := range env {
+			if strings.HasPrefix(name, "RELAY_") && !known[name] {
+				t.Errorf("%s: there is no setting %s", kind, name)
+			}
+		}
 	}
 }
