@@ -68,7 +68,7 @@ type entry struct {
 // entries lists the subcommands in the order of the help.
 func entries() []entry {
 	return []entry{
-		serveEntry, pubEntry, subEntry, tokenEntry, drainEntry, benchEntry, injectEntry,
+		serveEntry, pubEntry, subEntry, checkEntry, tokenEntry, drainEntry, benchEntry, injectEntry,
 		configEntry, versionEntry, helpEntry, floorEntry,
 	}
 }
