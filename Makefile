@@ -7,7 +7,7 @@ SEED ?=
 STORE ?=
 IMAGE ?= docker.io/library/relay
 
-.PHONY: test setup lint race fuzz chaos stampede growth bench fmt build image image-test clean
+.PHONY: test setup lint race chart-test fuzz chaos stampede growth bench fmt build image image-test clean
 
 # Setup, then linters, then tests, even under make -j.
 .NOTPARALLEL:
@@ -23,6 +23,12 @@ lint: setup
 race:
 	go test -race -timeout $(TIMEOUT) ./...
 	go -C tools/image test -timeout $(TIMEOUT) ./... # no goroutines, so no race detector
+
+# What of the Helm chart needs Helm: not part of test, because Helm takes
+# minutes to install.
+chart-test:
+	scripts/setup.sh helm
+	PATH="$(CURDIR)/bin:$$PATH" go test -tags chart -count 1 ./tests/chart
 
 fuzz:
 	FUZZTIME=$(FUZZTIME) scripts/fuzz.sh

@@ -3,6 +3,8 @@
 # what is missing through the system's package manager. It changes nothing
 # when all is there. What it cannot install it names, one sentence each, and
 # fails: a test that cannot run must not look like one that passed.
+#
+# `setup.sh helm` makes sure of Helm instead, which only `make chart-test` runs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -141,9 +143,23 @@ install_node_packages() {
   printf '%s\n' "$want" >"$stamp"
 }
 
+# No system's package manager has Helm by itself. From source it is the same
+# everywhere, and takes minutes once.
+install_helm() {
+  if command -v helm >/dev/null || [ -x bin/helm ]; then
+    return
+  fi
+  echo "setup: go install helm, which takes minutes"
+  GOBIN="$PWD/bin" go install helm.sh/helm/v3/cmd/helm@v3.22.0
+}
+
 if ! command -v go >/dev/null; then
   echo "setup: missing: Go 1.26 or later, from https://go.dev/dl/. Install it, then run this again." >&2
   exit 1
+fi
+if [ "${1:-}" = helm ]; then
+  install_helm
+  exit
 fi
 install_missing
 install_node_packages
