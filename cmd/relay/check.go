@@ -189,8 +189,7 @@ func (t *roundTrip) send(ctx context.Context, end context.CancelCauseFunc) {
 
 // mayPass reports whether what went wrong with a publish may be over soon.
 func mayPass(err error) bool {
-	var p *client.Problem
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*client.Problem](err); ok {
 		return p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests
 	}
 	return errors.Is(err, client.ErrUnreachable)

@@ -182,7 +182,7 @@ func TestSchemaHasTheKeysOfValues(t *testing.T) {
 // managed are settings that the chart decides, each in its own way.
 var managed = []string{
 	"public_addr", "api_addr", "ops_addr", "redis_url", "redis_url_file", "api_keys", "api_keys_file", "jwt_secret", "jwt_secret_file",
-	"drain_delay", "drain_window", "grace_period", "generation",
+	"secret", "secret_file", "drain_delay", "drain_window", "grace_period", "generation",
 }
 
 // A new setting needs a place in the chart.

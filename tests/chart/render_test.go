@@ -5,6 +5,7 @@ package chart
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,18 +19,19 @@ import (
 	"relay/tests/relaytest"
 )
 
-// Kinds of objects that each file in ci makes, and nothing else.
+// Kinds of objects that each file in ci makes, with how many of one there are,
+// and nothing else.
 var made = map[string]string{
 	"minimal":         "ConfigMap Deployment Service ServiceAccount",
-	"open":            "ConfigMap Deployment Pod PodDisruptionBudget Service Service ServiceAccount",
-	"production":      "ConfigMap Deployment NetworkPolicy Pod PodDisruptionBudget PodMonitor PrometheusRule Service Service ServiceAccount",
-	"ingress-nginx":   "ConfigMap Deployment Ingress Pod PodDisruptionBudget Service Service ServiceAccount",
-	"ingress-alb":     "Deployment Ingress Pod PodDisruptionBudget Service Service ServiceAccount",
-	"ingress-traefik": "Deployment Ingress Pod PodDisruptionBudget Service Service ServiceAccount",
-	"gateway":         "Deployment HTTPRoute Pod PodDisruptionBudget Service Service Service ServiceAccount",
-	"autoscaling":     "ConfigMap Deployment HorizontalPodAutoscaler Pod PodDisruptionBudget Service Service ServiceAccount",
-	"redis-cluster":   "ConfigMap Deployment Pod PodDisruptionBudget Service Service ServiceAccount",
-	"tuned":           "ConfigMap Deployment HorizontalPodAutoscaler Pod PodMonitor Service Service",
+	"open":            "ConfigMap Deployment Pod PodDisruptionBudget Service*2 ServiceAccount",
+	"production":      "ConfigMap Deployment NetworkPolicy Pod PodDisruptionBudget PodMonitor PrometheusRule Service*2 ServiceAccount",
+	"ingress-nginx":   "ConfigMap Deployment Ingress Pod PodDisruptionBudget Service*2 ServiceAccount",
+	"ingress-alb":     "Deployment Ingress Pod PodDisruptionBudget Service*2 ServiceAccount",
+	"ingress-traefik": "Deployment Ingress Pod PodDisruptionBudget Service*2 ServiceAccount",
+	"gateway":         "Deployment HTTPRoute Pod PodDisruptionBudget Service*3 ServiceAccount",
+	"autoscaling":     "ConfigMap Deployment HorizontalPodAutoscaler Pod PodDisruptionBudget Service*2 ServiceAccount",
+	"redis-cluster":   "ConfigMap Deployment Pod PodDisruptionBudget Service*2 ServiceAccount",
+	"tuned":           "ConfigMap Deployment HorizontalPodAutoscaler Pod PodMonitor Service*2",
 	"sidecar-only":    "",
 }
 
@@ -44,13 +46,8 @@ func TestCIFiles(t *testing.T) {
 				t.Errorf("helm lint: %s", out)
 			}
 			all := render(t, "--values", file)
-			var got []string
-			for _, o := range all {
-				got = append(got, o.Kind)
-			}
-			slices.Sort(got)
-			if strings.Join(got, " ") != kinds {
-				t.Fatalf("made %s\nwant %s", strings.Join(got, " "), kinds)
+			if got := kindsOf(all); got != kinds {
+				t.Fatalf("made %s\nwant %s", got, kinds)
 			}
 			if kinds == "" {
 				return
@@ -60,6 +57,21 @@ func TestCIFiles(t *testing.T) {
 			checkProgramTakes(t, all)
 		})
 	}
+}
+
+func kindsOf(all []object) string {
+	counts := map[string]int{}
+	for _, o := range all {
+		counts[o.Kind]++
+	}
+	var list []string
+	for _, kind := range slices.Sorted(maps.Keys(counts)) {
+		if n := counts[kind]; n > 1 {
+			kind += "*" + strconv.Itoa(n)
+		}
+		list = append(list, kind)
+	}
+	return strings.Join(list, " ")
 }
 
 // selects reports whether a selector, of whatever kind, takes in labels.
@@ -247,6 +259,7 @@ func checkRelayPod(t *testing.T, deployment object) {
 // secretTexts are what the Secrets of the ci files would hold.
 var secretTexts = map[string]string{
 	"redis-url": "rediss://user:pa%2Fss@redis.example.com:6380", "api-keys": "one\ntwo\n", "jwt-secret": "0123456789abcdef0123456789abcdef",
+	"ticket-secret": "fedcba9876543210fedcba9876543210",
 }
 
 // checkProgramTakes gives the real program the environment and the file that
@@ -286,6 +299,7 @@ func checkProgramTakes(t *testing.T, all []object) {
 		if v.ValueFrom.FieldRef.FieldPath == "metadata.labels['pod-template-hash']" {
 			value = "5d4f8c7b9"
 		}
+		value = strings.ReplaceAll(value, "$(POD_TEMPLATE_HASH)", "5d4f8c7b9")
 		if value == "" {
 			t.Errorf("%s has no value", v.Name)
 		}
@@ -294,6 +308,9 @@ func checkProgramTakes(t *testing.T, all []object) {
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("the relay refuses it: %s", out)
+	}
+	if want := `generation: "live/` + one(t, all, "Deployment").Metadata.Name + `/5d4f8c7b9"`; !strings.Contains(string(out), want) {
+		t.Errorf("no %s in:\n%s", want, out)
 	}
 	// What was set is in force.
 	for _, o := range all {
