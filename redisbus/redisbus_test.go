@@ -421,7 +421,7 @@ func TestHeadsAreRenewed(t *testing.T) {
 	}
 }
 
-// The permissions that docs/running.md gives are enough, and the test reads
+// The permissions that docs/kubernetes.md gives are enough, and the test reads
 // them there.
 func TestDocumentedPermissionsSuffice(t *testing.T) {
 	server := redistest.Start(t)
@@ -448,17 +448,23 @@ func TestDocumentedPermissionsSuffice(t *testing.T) {
 	}
 }
 
-// permitOnlyDocumented makes a user relay, password secret, with what
-// docs/running.md permits.
+// permitOnlyDocumented makes a user relay, password secret, by the line that
+// docs/kubernetes.md gives. docs/running.md permits the same.
 func permitOnlyDocumented(t *testing.T, server *redistest.Server) {
 	t.Helper()
-	text, err := os.ReadFile("../docs/running.md")
-	if err != nil {
-		t.Fatal(err)
+	page := func(name string) string {
+		text, err := os.ReadFile("../docs/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
 	}
-	line := regexp.MustCompile(`(?m)^    (\+.*)$`).FindStringSubmatch(string(text))
+	line := regexp.MustCompile(`(?m)^    (ACL SETUSER relay on >PASSWORD resetchannels resetkeys -@all (\+.*))$`).FindStringSubmatch(page("kubernetes.md"))
 	if line == nil {
-		t.Fatal("docs/running.md gives no permissions")
+		t.Fatal("docs/kubernetes.md gives no permissions")
 	}
-	server.Do(append([]string{"ACL", "SETUSER", "relay", "on", ">secret", "resetchannels", "resetkeys", "-@all"}, strings.Fields(line[1])...)...)
+	if !strings.Contains(page("running.md"), "\n    "+line[2]+"\n") {
+		t.Error("docs/running.md gives other permissions than docs/kubernetes.md")
+	}
+	server.Do(strings.Fields(strings.Replace(line[1], "PASSWORD", "secret", 1))...)
 }

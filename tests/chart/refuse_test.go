@@ -3,9 +3,14 @@
 package chart
 
 import (
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+
+	"relay/tests/redistest"
+	"relay/tests/relaytest"
 )
 
 // Mistakes, as --set or --set-json arguments, that the schema refuses, and
@@ -94,4 +99,50 @@ func TestSentences(t *testing.T) {
 	if err == nil || strings.Count(out, "\n  - ") != 3 {
 		t.Errorf("%v, want three sentences:\n%s", err, clip(out))
 	}
+}
+
+// What docs/kubernetes.md says that helm and the relay say, they say.
+func TestDocumentedMistakes(t *testing.T) {
+	said := map[string]string{"helm": "", "relay": relaysMistakes(t)}
+	for _, set := range []string{
+		"replcas=3", "config.histroy_size=3", "redis.url=", "config.open=false", "secrets.apiKeys.name=",
+		"terminationGracePeriodSeconds=20", "redis.url=redis://:pass@redis:6379",
+	} {
+		out, _ := helm(t, "template", "rel", chartDir, "--kube-version", kubeVersion, "--values", filepath.Join(chartDir, "ci", "open-values.yaml"), "--set", set)
+		said["helm"] += out
+	}
+	rows := regexp.MustCompile("(?m)^\\|[^|]+\\| (helm|relay) \\| `([^`]+)`").FindAllStringSubmatch(read(t, root+"/docs/kubernetes.md"), -1)
+	if len(rows) < 12 {
+		t.Fatalf("%d mistakes in docs/kubernetes.md", len(rows))
+	}
+	for _, row := range rows {
+		if !strings.Contains(said[row[1]], row[2]) {
+			t.Errorf("%s does not say: %s", row[1], row[2])
+		}
+	}
+}
+
+// relaysMistakes is what the program says about the mistakes that a pod can
+// hold.
+func relaysMistakes(t *testing.T) string {
+	t.Helper()
+	var said strings.Builder
+	for _, env := range [][]string{
+		{"RELAY_PUBLIC_ADDR=:8080", "RELAY_OPEN=true", "RELAY_DRAIN_WINDOW=60s", "RELAY_GRACE_PERIOD=30s"},
+		{"RELAY_HISTROY_SIZE=3"}, {"RELAY_JWT_SECRET=short"}, {"RELAY_REDIS_URL=redis.example.com:6379"},
+	} {
+		cmd := exec.Command(relaytest.PlainBinary(t))
+		cmd.Env = append([]string{"KUBERNETES_SERVICE_HOST=10.0.0.1"}, env...)
+		out, err := cmd.CombinedOutput()
+		if err == nil {
+			t.Errorf("the relay starts with %q", env)
+		}
+		said.Write(out)
+	}
+	server := redistest.Start(t)
+	server.Do("ACL", "SETUSER", "app", "on", ">right")
+	relay := relaytest.StartPlain(t, "RELAY_REDIS_URL=redis://app:wrong@"+server.Addr)
+	relaytest.Eventually(t, "the relay to complain", func() bool { return strings.Contains(relay.Log(), "WRONGPASS") })
+	said.WriteString(relay.Log())
+	return said.String()
 }
