@@ -350,6 +350,9 @@ func TestDetails(t *testing.T) {
 		{"production", "PodMonitor", "metadata.labels.release", "prometheus"},
 		{"production", "NetworkPolicy", "spec.policyTypes.1", "Egress"},
 		{"production", "NetworkPolicy", "spec.ingress.0.from.0.namespaceSelector.matchLabels", map[string]any{"kubernetes.io/metadata.name": "ingress"}},
+		{"production", "NetworkPolicy", "spec.ingress.0.from.1.podSelector.matchLabels", map[string]any{
+			"app.kubernetes.io/name": "relay", "app.kubernetes.io/instance": "rel", "app.kubernetes.io/component": "check",
+		}},
 		{"production", "NetworkPolicy", "spec.ingress.1.from.1.podSelector.matchLabels", map[string]any{
 			"app.kubernetes.io/name": "relay", "app.kubernetes.io/instance": "rel", "app.kubernetes.io/component": "check",
 		}},
