@@ -117,6 +117,7 @@ type roundTrip struct {
 	api   client.PublishOptions
 
 	publish sync.Once
+	sending sync.WaitGroup
 	mu      sync.Mutex
 	// far says how far it has come, for when time is up; trouble is what was
 	// complained of last.
@@ -133,6 +134,8 @@ func (t *roundTrip) run(ctx context.Context, o client.Options) error {
 	o.OnRetry = func(err error, _ time.Duration) { t.complain(err.Error()) }
 	t.reached("nobody said welcome at " + o.URL)
 	err := client.Subscribe(ctx, o)
+	end(nil)
+	t.sending.Wait()
 	switch {
 	case errors.Is(err, errArrived):
 		_, err = fmt.Fprintf(t.p.stdout, "ok: an event in %s came back after %v\n", t.channel, time.Since(t.begun).Round(time.Millisecond))
@@ -151,7 +154,7 @@ func (t *roundTrip) hear(ctx context.Context, f client.Frame, end context.Cancel
 		t.reached("connected, and was not told that the subscription stands")
 	case client.FrameSubscribed:
 		// Once, also when the connection is made anew: history has the event.
-		t.publish.Do(func() { go t.send(ctx, end) })
+		t.publish.Do(func() { t.sending.Go(func() { t.send(ctx, end) }) })
 	case client.FrameEvent:
 		if f.Event == checkEvent && string(f.Data) == t.data() {
 			end(errArrived)
@@ -172,6 +175,9 @@ func (t *roundTrip) send(ctx context.Context, end context.CancelCauseFunc) {
 		})
 		if err == nil {
 			t.reached("the event was taken, and did not come back")
+			return
+		}
+		if ctx.Err() != nil {
 			return
 		}
 		if !mayPass(err) {
