@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -37,6 +38,9 @@ func TestConsumer(t *testing.T) {
 	}
 	if got := sidecar.variable("RELAY_GRACE_PERIOD"); got != "60s" || p.TerminationGracePeriodSeconds != 60 {
 		t.Errorf("the relay is told a grace of %s, the kubelet %d s", got, p.TerminationGracePeriodSeconds)
+	}
+	if got, want := sidecar.variable("RELAY_GENERATION"), "/rel-shop/$("; !strings.Contains(got, want) {
+		t.Errorf("the generation is %s, without %s", got, want)
 	}
 	ports := one(t, all, "Service").Spec.Ports
 	if len(ports) != 2 || ports[1].TargetPort != 8080.0 {
