@@ -148,6 +148,7 @@ type life struct {
 	spent      int      // of what the relay lets a client send
 	goodbye    string
 	code       int // of the relay's close frame
+	text       string
 	closed     bool
 
 	way  way
@@ -332,8 +333,12 @@ func (l *life) judge() error {
 	if l.sse && l.way.deaf {
 		allowed = append(allowed, event.ReasonClientClosed)
 	}
-	slow := !l.s.roomy && l.code == 4408 && l.goodbye == string(event.ReasonSlow) // or l.sse
-	slow = slow || l.sse && !l.s.roomy && l.goodbye == string(event.ReasonSlow)
+	slow := !l.s.roomy && l.saidGoodbye(event.ReasonSlow, 4408, string(event.ReasonSlow))
+	expelled := l.s.guests.wasExpelled(l.connection)
+	if expelled {
+		allowed = append(allowed, event.ReasonDisconnected)
+		expelled = l.saidGoodbye(event.ReasonDisconnected, 4403, expelText)
+	}
 	// Who was given time to read the last words, and has not, is cut off.
 	late := !l.left.IsZero() && time.Since(l.left) > 4*time.Second
 	if !l.s.roomy {
@@ -349,10 +354,15 @@ func (l *life) judge() error {
 		}
 	}
 	switch {
-	case l.way.deaf, slow, late, l.code == l.way.code && !l.left.IsZero():
+	case l.way.deaf, slow, expelled, late, l.code == l.way.code && !l.left.IsZero():
 		return nil
 	case reason == event.ReasonPingTimeout || reason == event.ReasonSlow:
 		return nil // cut off: it took nothing
 	}
 	return errors.New("it ended otherwise")
+}
+
+// saidGoodbye reports whether the relay closed for a reason, and told it as it should.
+func (l *life) saidGoodbye(reason event.Reason, code int, text string) bool {
+	return l.goodbye == string(reason) && (l.sse || l.code == code && l.text == text)
 }

@@ -67,6 +67,7 @@ type story struct {
 	ends   ends
 	events map[string][]string // the data of each channel's events
 	told   progress            // how many batches were published
+	guests guests
 }
 
 // channels are those of a story.
@@ -212,7 +213,23 @@ func (s *story) publish() {
 			}
 		}
 		s.told.step()
+		s.expel()
 		time.Sleep(time.Duration(s.dice.IntN(3)) * time.Millisecond) // a pace, and no wait for anything
+	}
+}
+
+// expelText is what an app says to those whom it sends away.
+const expelText = "à bientôt"
+
+// expel sends somebody away now and then, whatever waits for them.
+func (s *story) expel() {
+	if s.dice.IntN(8) > 0 {
+		return
+	}
+	if connection := s.guests.choose(s.dice.IntN); connection != "" {
+		if _, err := s.hub.Disconnect(context.Background(), hub.Target{Connection: connection}, expelText); err != nil {
+			s.t.Error(err)
+		}
 	}
 }
 
@@ -225,6 +242,40 @@ func (s *story) end() {
 	s.hub.Close()
 	s.loop.Close()
 	s.bus.Close()
+}
+
+// guests are the connections that were welcomed, and those of them that had to go.
+type guests struct {
+	mu       sync.Mutex
+	all      []string
+	expelled map[string]bool
+}
+
+func (g *guests) add(connection string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.all = append(g.all, connection)
+}
+
+// choose picks who has to go; empty if nobody is there.
+func (g *guests) choose(dice func(int) int) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.all) == 0 {
+		return ""
+	}
+	connection := g.all[dice(len(g.all))]
+	if g.expelled == nil {
+		g.expelled = make(map[string]bool)
+	}
+	g.expelled[connection] = true
+	return connection
+}
+
+func (g *guests) wasExpelled(connection string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.expelled[connection]
 }
 
 // progress counts what others may wait for.

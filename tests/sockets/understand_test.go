@@ -70,7 +70,7 @@ func (l *life) next(b []byte) (size int, err error) {
 	case opClose:
 		l.closed = true
 		if len(f.payload) >= 2 {
-			l.code = int(binary.BigEndian.Uint16(f.payload))
+			l.code, l.text = int(binary.BigEndian.Uint16(f.payload)), string(f.payload[2:])
 		}
 	}
 	return size, err
@@ -114,6 +114,7 @@ func (l *life) hear(text []byte, m message) error {
 	switch f.Type {
 	case "welcome":
 		l.connection = f.Connection
+		l.s.guests.add(l.connection)
 	case "subscribed":
 		err = l.subscribe(&f)
 	case "event":
