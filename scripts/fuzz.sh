@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Runs each fuzz test for FUZZTIME (default 10s): go can fuzz only one at a time.
+# Then stories of the sockets for as long (tests/sockets).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,3 +17,5 @@ if [ "$found" -eq 0 ]; then
   exit 1
 fi
 echo "fuzz: $found fuzz tests ran"
+echo "+ STORIES=${FUZZTIME:-10s} go test -race -count=1 -timeout 0 ./tests/sockets"
+STORIES="${FUZZTIME:-10s}" go test -race -count=1 -timeout 0 ./tests/sockets

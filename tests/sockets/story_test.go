@@ -3,8 +3,10 @@
 // relay to what each of them saw: every event once and in order, whole frames,
 // a pong for each ping, an end with the reason it had, and nothing left behind.
 //
-// `go test` tells a few stories; `make fuzz` goes on with others. A story is
-// all that follows from its seed, but for the order in which things happen.
+// `go test` tells a few stories; `make fuzz` goes on with others, for as long as
+// STORIES says; it can also be one story's seed. A story is all that follows from its seed, but for the order in
+// which things happen. (Go's own fuzzing ends what takes ten seconds, and there
+// are machines on which a story does.)
 package sockets
 
 import (
@@ -16,6 +18,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -37,11 +40,30 @@ const patience = time.Minute
 // maxFrame is how much a client may send in one message.
 const maxFrame = 16 << 10
 
-func FuzzStories(f *testing.F) {
-	for seed := range uint64(16) {
-		f.Add(seed)
+func TestStories(t *testing.T) {
+	for seed := range uint64(10) {
+		tellOne(t, seed)
 	}
-	f.Fuzz(func(t *testing.T, seed uint64) {
+	text := os.Getenv("STORIES")
+	if text == "" {
+		return
+	}
+	if seed, err := strconv.ParseUint(text, 10, 64); err == nil {
+		tellOne(t, seed)
+		return
+	}
+	long, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatalf("STORIES is how long to go on, like 10m, or a story's seed: %v", err)
+	}
+	for end := time.Now().Add(long); time.Now().Before(end) && !t.Failed(); {
+		tellOne(t, rand.Uint64())
+	}
+}
+
+// tellOne tells a story from its beginning to its end.
+func tellOne(t *testing.T, seed uint64) {
+	t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 		before := used(t)
 		s := begin(t, seed)
 		s.tell()
