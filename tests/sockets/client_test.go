@@ -153,6 +153,7 @@ type life struct {
 
 	way  way
 	left time.Time // when the client began to leave
+	slow bool      // the machine is so slow that a message took longer than the relay waits for one
 }
 
 // live reports what was wrong with a connection, from its beginning to its end.
@@ -212,7 +213,9 @@ func (l *life) connect() error {
 
 // send sends in one piece or in many. That the relay is gone is found by reading.
 func (l *life) send(b []byte) {
-	_ = l.conn.SetWriteDeadline(time.Now().Add(patience))
+	began := time.Now()
+	defer func() { l.slow = l.slow || time.Since(began) > 4*time.Second }()
+	_ = l.conn.SetWriteDeadline(began.Add(patience))
 	if len(b) < 2000 && l.dice.IntN(4) == 0 {
 		for i := range b {
 			_, _ = l.conn.Write(b[i : i+1])
@@ -333,14 +336,14 @@ func (l *life) judge() error {
 	if l.sse && l.way.deaf {
 		allowed = append(allowed, event.ReasonClientClosed)
 	}
-	slow := !l.s.roomy && l.saidGoodbye(event.ReasonSlow, 4408, string(event.ReasonSlow))
+	behind := !l.s.roomy && l.saidGoodbye(event.ReasonSlow, 4408, string(event.ReasonSlow))
 	expelled := l.s.guests.wasExpelled(l.connection)
 	if expelled {
 		allowed = append(allowed, event.ReasonDisconnected)
 		expelled = l.saidGoodbye(event.ReasonDisconnected, 4403, expelText)
 	}
 	// Who was given time to read the last words, and has not, is cut off.
-	late := !l.left.IsZero() && time.Since(l.left) > 4*time.Second
+	late := l.slow || !l.left.IsZero() && time.Since(l.left) > 4*time.Second
 	if !l.s.roomy {
 		allowed = append(allowed, event.ReasonSlow)
 	}
@@ -354,7 +357,7 @@ func (l *life) judge() error {
 		}
 	}
 	switch {
-	case l.way.deaf, slow, expelled, late, l.code == l.way.code && !l.left.IsZero():
+	case l.way.deaf, behind, expelled, late, l.code == l.way.code && !l.left.IsZero():
 		return nil
 	case reason == event.ReasonPingTimeout || reason == event.ReasonSlow:
 		return nil // cut off: it took nothing

@@ -136,7 +136,7 @@ func noise(dice *rand.Rand, n int) string {
 func (s *story) open() {
 	s.bus = membus.New(bus.Everywhere(bus.Retention{Size: 1000, TTL: time.Hour, PositionTTL: time.Hour}))
 	log := slog.New(&s.ends)
-	s.hub = hub.New(s.bus, hub.Options{Log: log, Linger: time.Millisecond})
+	s.hub = hub.New(s.bus, hub.Options{Log: log, Linger: time.Millisecond, JoinTimeout: patience})
 	interval, queue := time.Hour, 16<<20
 	if s.pinging {
 		interval = 300 * time.Millisecond
