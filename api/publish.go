@@ -21,10 +21,12 @@ type batch struct {
 
 // publish does POST /v1/events.
 func (a *API) publish(r *http.Request) (any, *problem.Problem) {
+	posted := time.Now()
 	b, p := a.readBatch(r)
 	if p != nil {
 		return nil, p
 	}
+	b.stamp(posted)
 	// A client that goes away does not take back half of what it asked for.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), patience)
 	defer cancel()
@@ -77,6 +79,13 @@ func newBatch(items []item, list bool, header string) (*batch, *problem.Problem)
 		return nil, itemsProblem(listed, len(wrong)-len(listed))
 	}
 	return b, nil
+}
+
+// stamp says when the app handed the events over.
+func (b *batch) stamp(posted time.Time) {
+	for i := range b.publications {
+		b.publications[i].Posted = posted
+	}
 }
 
 // taken counts what was published and had not been before.

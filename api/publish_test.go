@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"relay/api"
 	"relay/bus"
@@ -92,6 +93,22 @@ func TestLargestRequest(t *testing.T) {
 	results := resultsOf(t, s.publish(t, `[`+repeat(1000, func(int) string { return item })+`]`))
 	if len(results) != 10_000 {
 		t.Errorf("%d results", len(results))
+	}
+}
+
+// All events of a request were posted when it came.
+func TestWhenItWasPosted(t *testing.T) {
+	s := serve(t)
+	before := time.Now()
+	resultsOf(t, s.publish(t, `[`+oneEvent+`,{"channels":["a","b"],"event":"x","data":1}]`))
+	after := time.Now()
+	if len(s.bus.posted) != 3 {
+		t.Fatalf("%d published", len(s.bus.posted))
+	}
+	for _, posted := range s.bus.posted {
+		if posted.Before(before) || posted.After(after) || posted != s.bus.posted[0] {
+			t.Errorf("posted %v, of a request between %v and %v", s.bus.posted, before, after)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,7 +27,8 @@ type recorder struct {
 	bus.Bus // what is not overridden must not be called
 
 	mu      sync.Mutex
-	batches [][]bus.Publication
+	batches [][]bus.Publication // without the times of posting
+	posted  []time.Time
 	answer  func(ctx context.Context, i int, p bus.Publication) bus.Receipt // nil: published
 	resume  error
 }
@@ -36,6 +38,11 @@ var firstPosition = event.Position{Time: 1795334400123, Offset: 1, Tag: event.Ta
 func (b *recorder) Publish(ctx context.Context, batch []bus.Publication) []bus.Receipt {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	batch = slices.Clone(batch)
+	for i := range batch {
+		b.posted = append(b.posted, batch[i].Posted)
+		batch[i].Posted = time.Time{}
+	}
 	b.batches = append(b.batches, batch)
 	receipts := make([]bus.Receipt, len(batch))
 	for i, p := range batch {

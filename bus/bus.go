@@ -93,6 +93,9 @@ type Publication struct {
 	Exclude []string
 	// Transient: deliver now, keep nothing ("history": false).
 	Transient bool
+	// Posted is when the app handed it over; zero if nobody knows. It is told to
+	// whoever hears the event, and a repeat may have another.
+	Posted time.Time
 	// Key makes a repeat within KeyTTL publish nothing; empty means none.
 	Key string
 }

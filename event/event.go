@@ -3,7 +3,10 @@
 // reasons for which a connection ends. It imports nothing of the relay.
 package event
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Event is one thing a publisher said in one channel.
 //
@@ -22,6 +25,9 @@ type Event struct {
 	// Exclude lists connections that do not get this event (usually the one
 	// whose user caused it).
 	Exclude []string
+	// Posted is when the app handed it to a relay, by this process's clock; zero
+	// if that is not known.
+	Posted time.Time
 }
 
 // Excludes reports whether the connection with this ID must not get the event.

@@ -66,12 +66,12 @@ func (b *burst) reset() {
 	*b = burst{frames: b.frames[:0], stood: b.stood[:0], encodings: b.encodings[:0]}
 }
 
-// observe tells how long ago the events were published.
+// observe tells how long ago the events were posted.
 func (b *burst) observe(m Metrics) {
 	now := time.Now()
 	for i := range b.frames {
-		if id := b.frames[i].ID; !id.IsZero() {
-			m.Delay(max(0, now.Sub(time.UnixMilli(id.Time))))
+		if posted := b.frames[i].Event.Posted; !posted.IsZero() {
+			m.Delay(max(0, now.Sub(posted)))
 		}
 	}
 }

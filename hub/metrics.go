@@ -20,8 +20,8 @@ type Metrics interface {
 	// Delivered counts events handed to connections, bytes in all: one event for
 	// a thousand connections counts a thousand.
 	Delivered(events, bytes int)
-	// Delay is the time from an event's publishing until all its connections
-	// had been handed it.
+	// Delay is the time from the moment an app posted an event until all its
+	// connections had been handed it.
 	Delay(time.Duration)
 	// Dropped counts something that was heard and not delivered.
 	Dropped(reason event.Reason)

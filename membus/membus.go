@@ -105,7 +105,7 @@ func (b *Bus) publish(p *bus.Publication) bus.Receipt {
 		}
 	}
 	d := bus.Delivery{Event: &event.Event{
-		Channel: p.Channel, Name: p.Name, Data: p.Data, Exclude: p.Exclude,
+		Channel: p.Channel, Name: p.Name, Data: p.Data, Exclude: p.Exclude, Posted: p.Posted,
 	}}
 	if !p.Transient && b.keep(p.Channel).Size > 0 {
 		c := b.channel(p.Channel, now)

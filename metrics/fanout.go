@@ -35,9 +35,9 @@ func newFanout(factory promauto.Factory) fanout {
 		}),
 		delivery: factory.NewHistogram(histogram(
 			"relay_delivery_seconds",
-			"Time from an event's publishing, by the clock of the bus, until all its connections on this relay had been handed it.",
-			// The time in an event's ID has whole milliseconds: below that
-			// there is nothing to tell apart.
+			"Time from an event's arrival at the API of whichever relay until the last of its connections on this relay had been handed it.",
+			// What relays know of each other's clocks is good to about a
+			// millisecond: below that there is nothing to tell apart.
 			[]float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 60},
 		)),
 		dropped: newByLabel(dropReasons, counterFor(factory.NewCounterVec(prometheus.CounterOpts{

@@ -271,9 +271,18 @@ func (s *session) canaryBack(number int, channel, text string) bool {
 	}
 	s.mu.Unlock()
 	if valid {
-		s.listener.bus.options.Metrics.CanaryReturned(time.Since(sent))
+		s.tellBack(text, time.Since(sent))
 	}
 	return true
+}
+
+// tellBack passes on what a canary has shown that came back.
+func (s *session) tellBack(text string, away time.Duration) {
+	s.listener.bus.options.Metrics.CanaryReturned(away)
+	position, _, _ := strings.Cut(text, " ")
+	if id, err := event.ParsePosition(position); err == nil { // else it was not written
+		s.outlet.clock.learn(id.Time, time.Now(), away)
+	}
 }
 
 // canaryGone notes that the node does not serve the canary's channel any more,

@@ -67,6 +67,31 @@ func TestLeftBehindWithAServerThatLives(t *testing.T) {
 	hears(t, ear, "c", 2)
 }
 
+// By their own clocks, a relay and its Redis may be an hour apart.
+func TestRedisClockAhead(t *testing.T) {
+	t.Parallel()
+	server, clock := redistest.StartWithClock(t)
+	clock.Set(time.Hour)
+	first, second := open(t, server, "relay:", bustest.Keep), open(t, server, "relay:", bustest.Keep)
+	bustest.NewEar(first)
+	ear := bustest.NewEar(second)
+	bustest.AwaitHealthy(t, first)
+	bustest.AwaitHealthy(t, second)
+	for _, b := range []bus.Bus{first, second} {
+		ahead, known := b.(*redisbus.Bus).ClockAhead()
+		if off := ahead - time.Hour; !known || off.Abs() > 10*time.Second {
+			t.Errorf("ahead by %v, %t", ahead, known)
+		}
+	}
+	ear.Listen(t, second, "c")
+	p := bustest.Number("c", 1)
+	p.Posted = time.Now()
+	bustest.Publish(t, first, p)
+	if heard := ear.Heard(t, "c", 1)[0].Event; heard.Posted.Sub(p.Posted).Abs() > 10*time.Second {
+		t.Errorf("posted at %v, heard to be from %v", p.Posted, heard.Posted)
+	}
+}
+
 type canaries struct{ back atomic.Int64 }
 
 func (c *canaries) CanaryReturned(time.Duration) { c.back.Add(1) }

@@ -10,11 +10,11 @@ import (
 // CheckMessageRoundTrip holds decodeMessage to its law: what it accepts, it
 // accepts again in the bytes that this relay would write, and as the same event.
 func CheckMessageRoundTrip(t *testing.T, text string) {
-	d, err := decodeMessage("c", text, 1<<10)
+	d, err := decodeMessage("c", text, 1<<10, new(clock))
 	if err != nil {
 		return
 	}
-	body, err := appendBody(nil, &bus.Publication{Name: d.Event.Name, Data: d.Event.Data, Exclude: d.Event.Exclude})
+	body, err := appendBody(nil, &bus.Publication{Name: d.Event.Name, Data: d.Event.Data, Exclude: d.Event.Exclude}, 0)
 	if err != nil {
 		t.Fatalf("%q was read but cannot be written: %v", text, err)
 	}
@@ -22,7 +22,7 @@ func CheckMessageRoundTrip(t *testing.T, text string) {
 	if !d.Event.ID.IsZero() {
 		again = d.Event.ID.String() + " " + d.Previous.String() + " " + again
 	}
-	d2, err := decodeMessage("c", again, 1<<20)
+	d2, err := decodeMessage("c", again, 1<<20, new(clock))
 	if err != nil {
 		t.Fatalf("%q was read, then written as %q, which cannot be read: %v", text, again, err)
 	}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -22,8 +24,10 @@ import (
 //
 // The last form is also what any Redis client may PUBLISH by hand.
 
-// appendBody writes the JSON part of an event. Its data is JSON already.
-func appendBody(b []byte, p *bus.Publication) ([]byte, error) {
+// appendBody writes the JSON part of an event. Its data is JSON already. posted
+// is when the app handed it over, in microseconds by the node's clock; 0 if
+// that is not known.
+func appendBody(b []byte, p *bus.Publication, posted int64) ([]byte, error) {
 	b = append(b, `{"event":`...)
 	b, err := jsontext.AppendQuote(b, p.Name)
 	if err != nil {
@@ -44,6 +48,10 @@ func appendBody(b []byte, p *bus.Publication) ([]byte, error) {
 	if len(p.Exclude) > 0 {
 		b = append(b, ']')
 	}
+	if posted > 0 {
+		b = append(b, `,"at":`...)
+		b = strconv.AppendInt(b, posted, 10)
+	}
 	return append(b, '}'), nil
 }
 
@@ -63,8 +71,9 @@ var bodyReaders = sync.Pool{New: func() any {
 }}
 
 // decodeBody reads the JSON part. maxData bounds the data in bytes: a message
-// may come from any Redis client.
-func decodeBody(channel, text string, maxData int) (*event.Event, error) {
+// may come from any Redis client. When it was posted is told by the clock of
+// the node that it comes from.
+func decodeBody(channel, text string, maxData int, node *clock) (*event.Event, error) {
 	r := bodyReaders.Get().(*bodyReader)
 	if len(text) <= largestKept {
 		defer bodyReaders.Put(r)
@@ -73,7 +82,7 @@ func decodeBody(channel, text string, maxData int) (*event.Event, error) {
 	r.left = *bytes.NewBuffer(r.src)
 	r.dec.Reset(&r.left)
 	e := &event.Event{Channel: channel}
-	if err := r.read(e); err != nil {
+	if err := r.read(e, node); err != nil {
 		return nil, fmt.Errorf("not an event's JSON: %w", err)
 	}
 	if err := event.CheckName(e.Name); err != nil {
@@ -98,7 +107,7 @@ func decodeBody(channel, text string, maxData int) (*event.Event, error) {
 const largestKept = 64 << 10
 
 // read reads one object, and nothing after it. The event's data is part of src.
-func (r *bodyReader) read(e *event.Event) error {
+func (r *bodyReader) read(e *event.Event, node *clock) error {
 	if err := r.begin(jsontext.KindBeginObject); err != nil {
 		return err
 	}
@@ -117,6 +126,8 @@ func (r *bodyReader) read(e *event.Event) error {
 			e.Data, err = r.value()
 		case "exclude":
 			e.Exclude, err = r.strings()
+		case "at":
+			e.Posted, err = r.moment(node)
 		default:
 			// A newer relay may have written it.
 			err = r.dec.SkipValue()
@@ -179,14 +190,28 @@ func (r *bodyReader) strings() (list []string, err error) {
 	return list, err
 }
 
+// moment reads a number of microseconds. Something else is none of ours, and
+// no reason to lose the event.
+func (r *bodyReader) moment(node *clock) (time.Time, error) {
+	v, err := r.dec.ReadValue()
+	if err != nil {
+		return time.Time{}, err
+	}
+	micros, err := strconv.ParseInt(string(v), 10, 64)
+	if err != nil {
+		return time.Time{}, nil
+	}
+	return node.toHere(micros), nil
+}
+
 var errKind = errors.New("a value of the wrong type")
 
 var errPayload = errors.New("neither <position> <prevtag> <json> nor bare JSON")
 
 // decodeMessage reads a pub/sub message.
-func decodeMessage(channel, text string, maxData int) (bus.Delivery, error) {
+func decodeMessage(channel, text string, maxData int, node *clock) (bus.Delivery, error) {
 	if strings.HasPrefix(text, "{") {
-		e, err := decodeBody(channel, text, maxData)
+		e, err := decodeBody(channel, text, maxData, node)
 		return bus.Delivery{Event: e}, err
 	}
 	position, rest, ok1 := strings.Cut(text, " ")
@@ -198,11 +223,11 @@ func decodeMessage(channel, text string, maxData int) (bus.Delivery, error) {
 	if err != nil {
 		return bus.Delivery{}, err
 	}
-	return decodeKept(channel, id, previous, json)
+	return decodeKept(channel, id, previous, json, node)
 }
 
 // decodeEntry reads a stream entry: its ID and its field e.
-func decodeEntry(channel, entryID, text string) (bus.Delivery, error) {
+func decodeEntry(channel, entryID, text string, node *clock) (bus.Delivery, error) {
 	ms, offset, ok := strings.Cut(entryID, "-")
 	if !ok {
 		return bus.Delivery{}, errPayload
@@ -219,17 +244,17 @@ func decodeEntry(channel, entryID, text string) (bus.Delivery, error) {
 	if id.Tag, err = event.ParseTag(tag); err != nil {
 		return bus.Delivery{}, err
 	}
-	return decodeKept(channel, id, previous, json)
+	return decodeKept(channel, id, previous, json, node)
 }
 
 // decodeKept reads an event that has a position. It was checked when it was
 // published; a limit that has been lowered since must not make a hole.
-func decodeKept(channel string, id event.Position, previous, json string) (bus.Delivery, error) {
+func decodeKept(channel string, id event.Position, previous, json string, node *clock) (bus.Delivery, error) {
 	tag, err := event.ParseTag(previous)
 	if err != nil {
 		return bus.Delivery{}, err
 	}
-	e, err := decodeBody(channel, json, maxKeptData)
+	e, err := decodeBody(channel, json, maxKeptData, node)
 	if err != nil {
 		return bus.Delivery{}, err
 	}

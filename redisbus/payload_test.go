@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -12,7 +13,14 @@ import (
 )
 
 // usual is a message as most are: 128 bytes of data.
-var usual = `1795334400123-42-Xk3vQ9 b0Ty2m {"event":"order.paid","data":{"a":"` + strings.Repeat("x", 120) + `"}}`
+var usual = `1795334400123-42-Xk3vQ9 b0Ty2m {"event":"order.paid","data":{"a":"` + strings.Repeat("x", 120) + `"},"at":1795334400122000}`
+
+// usualClock is a node's that a canary has told of.
+var usualClock = func() *clock {
+	c := new(clock)
+	c.learn(1795334400000, time.UnixMilli(1795334400000), time.Millisecond)
+	return c
+}()
 
 // FuzzBody holds decodeBody to what the JSON package would say of the same
 // text, so that nothing reaches a client that is not strictly JSON.
@@ -23,12 +31,13 @@ func FuzzBody(f *testing.F) {
 		`{"event":"x","data":1,"data":2}`, `{"event":"x","data":{"a":1,"a":2}}`, `{"event":"x","data":"` + "\xff" + `"}`,
 		`{"event":"x","data":01}`, `{"event":"x","data":1}}`, `{"event":"x","data":1} 2`, `{"event":"x","data":[1,]}`, `{"event":"x","data":"` + "\n" + `"}`,
 		`{"event":1,"data":1}`, `{"event":"x","data":1,"exclude":["a",1]}`, `{"event":"x","data":1,"exclude":"a"}`, `{"Event":"x","data":1}`,
+		`{"event":"x","data":1,"at":1795334400122000}`, `{"event":"x","data":1,"at":"noon"}`, `{"event":"x","data":1,"at":1e99}`,
 		`{"event":"x","\u0064ata":1}`, `{"event":"x"}`, `{"event":"","data":1}`, `{"event":"x","data":1,"exclude":["a"`, `[]`, `null`, ``,
 	} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := decodeBody("c", text, 1<<20)
+		got, err := decodeBody("c", text, 1<<20, new(clock))
 		var want struct {
 			Event   *string        `json:"event"`
 			Data    jsontext.Value `json:"data"`
@@ -71,7 +80,7 @@ func BenchmarkDecodeMessage(b *testing.B) {
 }
 
 func decodeUsual(tb testing.TB) {
-	if _, err := decodeMessage("orders.42", usual, 1<<16); err != nil {
+	if _, err := decodeMessage("orders.42", usual, 1<<16, usualClock); err != nil {
 		tb.Fatal(err)
 	}
 }

@@ -61,6 +61,7 @@ func (b *Bus) Publish(ctx context.Context, batch []bus.Publication) []bus.Receip
 type outlet struct {
 	pulse    pulse
 	pipeline pipeline
+	clock    clock
 }
 
 // ask sends each group's command to its node and waits for all replies.
@@ -188,7 +189,7 @@ func (b *Bus) include(g *group, p *bus.Publication, i int) error {
 		g.text = base64.RawURLEncoding.AppendEncode(g.text, f[:])
 		g.end()
 	}
-	text, err := appendBody(g.text, p)
+	text, err := appendBody(g.text, p, g.to.clock.toNode(p.Posted))
 	if err != nil {
 		g.text, g.ends = g.text[:begun], g.ends[:ends]
 		return err

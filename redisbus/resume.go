@@ -54,7 +54,7 @@ func (b *Bus) snapshot(ctx context.Context, client rueidis.Client, channel strin
 	if err != nil {
 		return bus.Snapshot{}, fmt.Errorf("%w: %w", bus.ErrUnavailable, err)
 	}
-	s, err := readSnapshot(channel, reply)
+	s, err := readSnapshot(channel, reply, &b.listener.outletOf(channel).clock)
 	if err != nil {
 		return bus.Snapshot{}, fmt.Errorf("history of channel %q in Redis cannot be read: %w", channel, err)
 	}
@@ -84,7 +84,7 @@ func entryFrom(from bus.From) string {
 
 var errReply = errors.New("the script answered something else than it should")
 
-func readSnapshot(channel string, reply rueidis.RedisResult) (s bus.Snapshot, err error) {
+func readSnapshot(channel string, reply rueidis.RedisResult, node *clock) (s bus.Snapshot, err error) {
 	parts, err := reply.ToArray()
 	if err != nil {
 		return s, err
@@ -107,19 +107,19 @@ func readSnapshot(channel string, reply rueidis.RedisResult) (s bus.Snapshot, er
 	if len(parts) == 2 {
 		return s, nil
 	}
-	if s.Entries, err = readEntries(channel, parts[2]); err != nil {
+	if s.Entries, err = readEntries(channel, parts[2], node); err != nil {
 		return s, err
 	}
-	s.Oldest, err = readOldest(channel, parts[3])
+	s.Oldest, err = readOldest(channel, parts[3], node)
 	return s, err
 }
 
-func readOldest(channel string, reply rueidis.RedisMessage) (event.Position, error) {
+func readOldest(channel string, reply rueidis.RedisMessage, node *clock) (event.Position, error) {
 	entries, err := reply.AsXRange()
 	if err != nil || len(entries) == 0 {
 		return event.Position{}, err
 	}
-	d, err := decodeEntry(channel, entries[0].ID, entries[0].FieldValues["e"])
+	d, err := decodeEntry(channel, entries[0].ID, entries[0].FieldValues["e"], node)
 	if err == nil {
 		return d.Event.ID, nil
 	}
@@ -129,7 +129,7 @@ func readOldest(channel string, reply rueidis.RedisMessage) (event.Position, err
 	return event.ParseEntryID(ms, "0")
 }
 
-func readEntries(channel string, reply rueidis.RedisMessage) ([]bus.Delivery, error) {
+func readEntries(channel string, reply rueidis.RedisMessage, node *clock) ([]bus.Delivery, error) {
 	entries, err := reply.AsXRange()
 	if err != nil {
 		return nil, err
@@ -138,7 +138,7 @@ func readEntries(channel string, reply rueidis.RedisMessage) ([]bus.Delivery, er
 	for _, entry := range entries {
 		// Somebody else's entry in the stream counts as missing: the chain of
 		// tags is broken there, and readers are told to refetch.
-		if d, err := decodeEntry(channel, entry.ID, entry.FieldValues["e"]); err == nil {
+		if d, err := decodeEntry(channel, entry.ID, entry.FieldValues["e"], node); err == nil {
 			list = append(list, d)
 		}
 	}

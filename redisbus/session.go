@@ -244,7 +244,7 @@ func (s *session) message(number int, m rueidis.PubSubMessage) {
 		return
 	}
 	receiver := s.listener.bus.receiverNow()
-	d, err := decodeMessage(channel, m.Message, s.listener.bus.options.MaxEventBytes)
+	d, err := decodeMessage(channel, m.Message, s.listener.bus.options.MaxEventBytes, &s.outlet.clock)
 	if err != nil {
 		receiver.Dropped(event.DropMalformed)
 		s.listener.complain.Do(func() {

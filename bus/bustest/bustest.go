@@ -41,6 +41,7 @@ func Run(t *testing.T, open Open) {
 		{"channels do not mix", testChannels},
 		{"odd channel names", testNames},
 		{"exclude travels", testExclude},
+		{"the time of posting travels", testPosted},
 		{"data comes as it was", testData},
 		{"unlisten", testUnlisten},
 		{"many publishers, one order", testConcurrent},

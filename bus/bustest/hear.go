@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"relay/bus"
 )
@@ -60,6 +61,27 @@ func testExclude(t *testing.T, open Open) {
 	}
 	if page := Resume(t, b, "c", bus.FromStart(), 1); !slices.Equal(page.Events[0].Event.Exclude, p.Exclude) {
 		t.Errorf("in history with exclude %v", page.Events[0].Event.Exclude)
+	}
+}
+
+// testPosted: who hears an event knows when it was posted, whatever its way.
+func testPosted(t *testing.T, open Open) {
+	b, ear := start(t, open, Keep)
+	ear.Listen(t, b, "c")
+	kept, quick := Number("c", 1), Number("c", 2)
+	kept.Posted = time.Now().Add(-time.Minute)
+	quick.Posted, quick.Transient = kept.Posted, true
+	Publish(t, b, kept, quick, Number("c", 3))
+	heard := ear.Heard(t, "c", 3)
+	heard = append(heard[:2:2], Resume(t, b, "c", bus.FromStart(), 1).Events[0], heard[2])
+	for i, d := range heard[:3] {
+		// What a bus knows of clocks is as good as its canaries are quick.
+		if off := d.Event.Posted.Sub(kept.Posted).Abs(); off > 10*time.Second {
+			t.Errorf("event %d was posted at %v and is heard to be from %v", i, kept.Posted, d.Event.Posted)
+		}
+	}
+	if posted := heard[3].Event.Posted; !posted.IsZero() {
+		t.Errorf("nobody said when an event was posted, and it is heard to be from %v", posted)
 	}
 }
 
