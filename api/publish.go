@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -32,7 +33,8 @@ func (a *API) publish(r *http.Request) (any, *problem.Problem) {
 	defer cancel()
 	began := time.Now()
 	receipts := a.options.Bus.Publish(ctx, b.publications)
-	a.options.Metrics.Published(taken(receipts), time.Since(began))
+	events, outcome := count(receipts)
+	a.options.Metrics.Published(events, outcome, time.Since(began))
 	a.logFailures(receipts)
 	return b.outcome(receipts)
 }
@@ -88,12 +90,20 @@ func (b *batch) stamp(posted time.Time) {
 	}
 }
 
-// taken counts what was published and had not been before.
-func taken(receipts []bus.Receipt) (n int) {
+// count counts what was published and had not been before, and says what came
+// of the request.
+func count(receipts []bus.Receipt) (events int, outcome event.Outcome) {
+	outcome = event.PublishTaken
 	for i := range receipts {
-		if receipts[i].Err == nil && !receipts[i].Duplicate {
-			n++
+		switch err := receipts[i].Err; {
+		case err == nil && !receipts[i].Duplicate:
+			events++
+		case err == nil:
+		case !errors.Is(err, bus.ErrKeyReused):
+			outcome = event.PublishFailed
+		case outcome == event.PublishTaken:
+			outcome = event.PublishReused
 		}
 	}
-	return n
+	return events, outcome
 }

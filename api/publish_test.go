@@ -13,6 +13,7 @@ import (
 
 	"relay/api"
 	"relay/bus"
+	"relay/event"
 )
 
 // What is posted is what is published.
@@ -214,6 +215,10 @@ func TestBusFailsInTheMiddle(t *testing.T) {
 			}
 			if want := 3 - len(test.failures); s.metrics.published != want {
 				t.Errorf("%d counted, want %d", s.metrics.published, want)
+			}
+			outcome := map[int]event.Outcome{200: event.PublishTaken, 422: event.PublishReused, 503: event.PublishFailed}[test.status]
+			if !slices.Equal(s.metrics.outcomes, []event.Outcome{outcome}) {
+				t.Errorf("counted as %q, want %q", s.metrics.outcomes, outcome)
 			}
 		})
 	}

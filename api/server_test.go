@@ -113,13 +113,15 @@ func (l *leaver) DrainStatus() hub.DrainStatus { return l.status }
 type tally struct {
 	mu        sync.Mutex
 	published int
+	outcomes  []event.Outcome
 	refused   []event.Code
 }
 
-func (m *tally) Published(events int, _ time.Duration) {
+func (m *tally) Published(events int, outcome event.Outcome, _ time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.published += events
+	m.outcomes = append(m.outcomes, outcome)
 }
 
 func (m *tally) Refused(code event.Code) {

@@ -137,6 +137,17 @@ func (h *Hub) ID() string { return h.id }
 // of its own as soon as it is made.
 func (h *Hub) Heard() bool { return h.heard.Load() }
 
+// WaitingBytes is about how much memory the events take that were heard and
+// not handed to connections yet.
+func (h *Hub) WaitingBytes() (n int) {
+	for _, w := range h.workers {
+		w.mu.Lock()
+		n += w.bytes
+		w.mu.Unlock()
+	}
+	return n
+}
+
 // PingInterval is how often doors ping their clients.
 func (h *Hub) PingInterval() time.Duration { return h.options.PingInterval }
 
@@ -210,6 +221,11 @@ func (h *Hub) Connect(n Newcomer) (*Conn, error) {
 		h.dismiss(c)
 	}
 	return c, nil
+}
+
+// Refused counts a client that a door turned away, and what it was told.
+func (h *Hub) Refused(transport string, code event.Code) {
+	h.options.Metrics.ConnectionRefused(transport, code)
 }
 
 // forget removes a connection that is gone.

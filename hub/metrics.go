@@ -11,6 +11,8 @@ import (
 type Metrics interface {
 	ConnectionOpened(transport string)
 	ConnectionClosed(transport string, reason event.Reason)
+	// ConnectionRefused counts a client that a door turned away, by what it was told.
+	ConnectionRefused(transport string, code event.Code)
 	// Subscriptions moves the number of live or joining subscriptions by delta.
 	Subscriptions(delta int)
 	// Channels moves the number of channels this relay listens to by delta.
@@ -25,8 +27,14 @@ type Metrics interface {
 	Delay(time.Duration)
 	// Dropped counts something that was heard and not delivered.
 	Dropped(reason event.Reason)
-	// Resumed counts a read of history that aligned a channel, by its outcome.
-	Resumed(outcome string)
+	// Aligned counts a read of history that told a channel where it stands, by
+	// what came of it: fresh, recovered or a cause of a reset.
+	Aligned(outcome event.Outcome)
+	// Resumed counts a client's subscription that began, by what the client was
+	// told: fresh, start, recovered or a cause of a reset.
+	Resumed(outcome event.Outcome)
+	// Reset counts a client that was told that events of a channel were lost to it.
+	Reset(cause event.ResetCause)
 }
 
 // NoMetrics counts nothing.
@@ -37,6 +45,9 @@ func (NoMetrics) ConnectionOpened(string) {}
 
 // ConnectionClosed implements Metrics.
 func (NoMetrics) ConnectionClosed(string, event.Reason) {}
+
+// ConnectionRefused implements Metrics.
+func (NoMetrics) ConnectionRefused(string, event.Code) {}
 
 // Subscriptions implements Metrics.
 func (NoMetrics) Subscriptions(int) {}
@@ -56,5 +67,11 @@ func (NoMetrics) Delay(time.Duration) {}
 // Dropped implements Metrics.
 func (NoMetrics) Dropped(event.Reason) {}
 
+// Aligned implements Metrics.
+func (NoMetrics) Aligned(event.Outcome) {}
+
 // Resumed implements Metrics.
-func (NoMetrics) Resumed(string) {}
+func (NoMetrics) Resumed(event.Outcome) {}
+
+// Reset implements Metrics.
+func (NoMetrics) Reset(event.ResetCause) {}

@@ -66,8 +66,14 @@ func (c *Conn) begin(s *subscription, at event.Position, recovered *bool, cause 
 	s.state = subLive
 	s.stand(at)
 	c.say(&Frame{Type: FrameSubscribed, Channel: s.channel, ID: at, Recovered: recovered, Ref: s.ref})
-	if cause != "" {
-		c.say(&Frame{Type: FrameReset, Channel: s.channel, ID: at, Reason: string(cause)})
+	switch {
+	case cause != "":
+		c.hub.options.Metrics.Resumed(event.Outcome(cause))
+		c.sayReset(&Frame{Type: FrameReset, Channel: s.channel, ID: at, Reason: string(cause)})
+	case recovered != nil:
+		c.hub.options.Metrics.Resumed(event.ResumeRecovered)
+	default:
+		c.hub.options.Metrics.Resumed(event.ResumeFresh)
 	}
 	c.say(&Frame{Type: FrameLive, Channel: s.channel})
 	return s.state == subLive
@@ -84,11 +90,12 @@ func (c *Conn) replays(s *subscription, at event.Position) bool {
 	}
 	s.state = subReplaying
 	s.stand(at)
-	f := &Frame{Type: FrameSubscribed, Channel: s.channel, ID: at, Ref: s.ref}
+	f, outcome := &Frame{Type: FrameSubscribed, Channel: s.channel, ID: at, Ref: s.ref}, event.ResumeStart
 	if s.since.kind == sincePosition {
 		recovered := true
-		f.Recovered = &recovered
+		f.Recovered, outcome = &recovered, event.ResumeRecovered
 	}
+	c.hub.options.Metrics.Resumed(outcome)
 	c.say(f)
 	return s.state == subReplaying
 }
@@ -198,8 +205,14 @@ func (c *Conn) reset(s *subscription, stood event.Position, f *Frame) bool {
 		return s.heard == f.ID
 	}
 	s.stand(f.ID)
-	c.say(f)
+	c.sayReset(f)
 	return true
+}
+
+// sayReset tells the client that it has to refetch; c.mu is held.
+func (c *Conn) sayReset(f *Frame) {
+	c.hub.options.Metrics.Reset(event.ResetCause(f.Reason))
+	c.say(f)
 }
 
 // isAhead reports whether a live subscription has been told more than a topic
@@ -240,12 +253,13 @@ func (c *Conn) restart(s *subscription, at event.Position, cause event.ResetCaus
 	case subJoining:
 		s.state = subReplaying
 		s.stand(at)
+		c.hub.options.Metrics.Resumed(event.Outcome(cause))
 		c.say(&Frame{Type: FrameSubscribed, Channel: s.channel, ID: at, Recovered: new(bool), Ref: s.ref})
 	case subReplaying:
 		s.stand(at)
 	default:
 		return false
 	}
-	c.say(&Frame{Type: FrameReset, Channel: s.channel, ID: at, Reason: string(cause)})
+	c.sayReset(&Frame{Type: FrameReset, Channel: s.channel, ID: at, Reason: string(cause)})
 	return s.state == subReplaying
 }

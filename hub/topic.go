@@ -229,16 +229,16 @@ func (t *topic) apply(page *bus.Page) {
 	case !t.known:
 		t.stand(page)
 		t.known, t.overtook = true, true
-		metrics.Resumed("fresh")
+		metrics.Aligned(event.ResumeFresh)
 	case page.Reset != "":
 		t.reset(page)
-		metrics.Resumed(string(page.Reset))
+		metrics.Aligned(event.Outcome(page.Reset))
 	default:
 		for _, d := range page.Events {
 			t.advance(d)
 		}
 		t.overtook = t.overtook || len(page.Events) > 0
-		metrics.Resumed("recovered")
+		metrics.Aligned(event.ResumeRecovered)
 	}
 }
 

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"math"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,6 +19,22 @@ func newCanary(factory promauto.Factory) prometheus.Histogram {
 
 // CanaryReturned implements redisbus.Metrics.
 func (m *Metrics) CanaryReturned(roundTrip time.Duration) { m.canary.Observe(roundTrip.Seconds()) }
+
+// RegisterClock adds what canaries tell of Redis's clock. ahead is asked at
+// each scrape, so it must answer at once; known is false until it has an
+// answer. Call it as RegisterCanaryAge.
+func (m *Metrics) RegisterClock(ahead func() (d time.Duration, known bool)) {
+	promauto.With(m.registry).NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "relay_redis_clock_ahead_seconds",
+		Help: "How far Redis's clock is ahead of this relay's, on the node where that is most; negative if behind, NaN if not known yet.",
+	}, func() float64 {
+		d, known := ahead()
+		if !known {
+			return math.NaN()
+		}
+		return d.Seconds()
+	})
+}
 
 // RegisterCanaryAge adds the age of the last canary that came back, where that
 // is longest ago. age is asked at each scrape, so it must answer at once. Call

@@ -19,6 +19,8 @@ type transport struct {
 	open   prometheus.Gauge
 	opened prometheus.Counter
 	closed byLabel[event.Reason, prometheus.Counter]
+	// refused are those that a door turned away.
+	refused byLabel[event.Code, prometheus.Counter]
 }
 
 func newConnections(factory promauto.Factory) connections {
@@ -34,13 +36,18 @@ func newConnections(factory promauto.Factory) connections {
 		Name: "relay_connections_closed_total",
 		Help: "Client connections that ended, by why.",
 	}, []string{"transport", "reason"})
+	refused := factory.NewCounterVec(prometheus.CounterOpts{
+		Name: "relay_connections_refused_total",
+		Help: "Clients turned away before they were connected, by the code they were told.",
+	}, []string{"transport", "code"})
 	return connections{
 		byTransport: newByLabel(transports, func(name string) transport {
-			mine := closed.MustCurryWith(prometheus.Labels{"transport": name})
+			mine := prometheus.Labels{"transport": name}
 			return transport{
-				open:   open.WithLabelValues(name),
-				opened: opened.WithLabelValues(name),
-				closed: newByLabel(closeReasons, counterFor(mine)),
+				open:    open.WithLabelValues(name),
+				opened:  opened.WithLabelValues(name),
+				closed:  newByLabel(closeReasons, counterFor(closed.MustCurryWith(mine))),
+				refused: newByLabel(refusals, counterFor(refused.MustCurryWith(mine))),
 			}
 		}),
 		subscriptions: factory.NewGauge(prometheus.GaugeOpts{
@@ -66,6 +73,11 @@ func (m *Metrics) ConnectionClosed(transport string, reason event.Reason) {
 	t := m.connections.byTransport.of(transport)
 	t.open.Dec()
 	t.closed.of(reason).Inc()
+}
+
+// ConnectionRefused implements hub.Metrics.
+func (m *Metrics) ConnectionRefused(transport string, code event.Code) {
+	m.connections.byTransport.of(transport).refused.of(code).Inc()
 }
 
 // Subscriptions implements hub.Metrics.

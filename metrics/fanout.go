@@ -16,7 +16,9 @@ type fanout struct {
 	bytes     prometheus.Counter
 	delivery  prometheus.Histogram
 	dropped   byLabel[event.Reason, prometheus.Counter]
-	resumes   byLabel[string, prometheus.Counter]
+	aligned   byLabel[event.Outcome, prometheus.Counter]
+	resumes   byLabel[event.Outcome, prometheus.Counter]
+	resets    byLabel[event.ResetCause, prometheus.Counter]
 }
 
 func newFanout(factory promauto.Factory) fanout {
@@ -41,13 +43,21 @@ func newFanout(factory promauto.Factory) fanout {
 			[]float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 60},
 		)),
 		dropped: newByLabel(dropReasons, counterFor(factory.NewCounterVec(prometheus.CounterOpts{
-			Name: "relay_dropped_total",
+			Name: "relay_events_dropped_total",
 			Help: "What was heard from the bus and not delivered, by why.",
 		}, []string{"reason"}))),
-		resumes: newByLabel(outcomes, counterFor(factory.NewCounterVec(prometheus.CounterOpts{
-			Name: "relay_resumes_total",
-			Help: "Reads of history that told a channel where it stands, by what came of them.",
+		aligned: newByLabel(alignments, counterFor(factory.NewCounterVec(prometheus.CounterOpts{
+			Name: "relay_alignments_total",
+			Help: "Reads of history that told a channel of this relay where it stands, by what came of them.",
 		}, []string{"outcome"}))),
+		resumes: newByLabel(resumes, counterFor(factory.NewCounterVec(prometheus.CounterOpts{
+			Name: "relay_resumes_total",
+			Help: "Subscriptions of clients that began, by what the client was told.",
+		}, []string{"outcome"}))),
+		resets: newByLabel(resets, counterFor(factory.NewCounterVec(prometheus.CounterOpts{
+			Name: "relay_resets_total",
+			Help: "Times a client was told that events of a channel were lost to it, by the cause.",
+		}, []string{"cause"}))),
 	}
 }
 
@@ -68,5 +78,11 @@ func (m *Metrics) Delay(d time.Duration) { m.fanout.delivery.Observe(d.Seconds()
 // Dropped implements hub.Metrics.
 func (m *Metrics) Dropped(reason event.Reason) { m.fanout.dropped.of(reason).Inc() }
 
+// Aligned implements hub.Metrics.
+func (m *Metrics) Aligned(outcome event.Outcome) { m.fanout.aligned.of(outcome).Inc() }
+
 // Resumed implements hub.Metrics.
-func (m *Metrics) Resumed(outcome string) { m.fanout.resumes.of(outcome).Inc() }
+func (m *Metrics) Resumed(outcome event.Outcome) { m.fanout.resumes.of(outcome).Inc() }
+
+// Reset implements hub.Metrics.
+func (m *Metrics) Reset(cause event.ResetCause) { m.fanout.resets.of(cause).Inc() }

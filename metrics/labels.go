@@ -37,13 +37,36 @@ var (
 		event.DropUnaligned,
 	}
 
-	// outcomes are the hub's own words and the causes of a reset.
-	outcomes = []string{
-		"fresh",
-		"recovered",
-		string(event.ResetTrimmed),
-		string(event.ResetDiverged),
-		string(event.ResetUnknown),
+	resets = []event.ResetCause{
+		event.ResetTrimmed,
+		event.ResetDiverged,
+		event.ResetUnknown,
+	}
+
+	alignments = orReset(event.ResumeFresh, event.ResumeRecovered)
+	resumes    = orReset(event.ResumeFresh, event.ResumeStart, event.ResumeRecovered)
+
+	published = []event.Outcome{
+		event.PublishTaken,
+		event.PublishReused,
+		event.PublishFailed,
+	}
+
+	// refusals are the codes with which doors turn clients away.
+	refusals = []event.Code{
+		event.CodeInvalidRequest,
+		event.CodeMethodNotAllowed,
+		event.CodeInvalidChannel,
+		event.CodeTooManyChannels,
+		event.CodeOriginForbidden,
+		event.CodeHostForbidden,
+		event.CodeForbidden,
+		event.CodeTokenMissing,
+		event.CodeTokenInvalid,
+		event.CodeTokenExpired,
+		event.CodeTooMany,
+		event.CodeUnavailable,
+		event.CodeDraining,
 	}
 
 	codes = []event.Code{
@@ -81,6 +104,14 @@ var (
 	}
 )
 
+// orReset are outcomes and the causes of a reset.
+func orReset(list ...event.Outcome) []event.Outcome {
+	for _, cause := range resets {
+		list = append(list, event.Outcome(cause))
+	}
+	return list
+}
+
 // other stands in a label for a value that its list lacks. It is never seen
 // unless a list was forgotten.
 const other = "other"
@@ -107,6 +138,11 @@ func (b byLabel[V, M]) of(value V) M {
 		return m
 	}
 	return b.child(other)
+}
+
+// observerFor makes the child function of a histogram with one label.
+func observerFor(vec *prometheus.HistogramVec) func(string) prometheus.Observer {
+	return func(label string) prometheus.Observer { return vec.WithLabelValues(label) }
 }
 
 // counterFor makes the child function of a vector with one label.

@@ -51,30 +51,6 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
-// RegisterHealth adds the bus's health. healthy is asked at each scrape, so it
-// must answer at once. Call it once, before the first scrape; a second call panics.
-func (m *Metrics) RegisterHealth(healthy func() error) {
-	promauto.With(m.registry).NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "relay_bus_healthy",
-		Help: "1 while this relay has its connections to the bus, hears through them, and the bus takes what it publishes, else 0.",
-	}, func() float64 {
-		if healthy() != nil {
-			return 0
-		}
-		return 1
-	})
-}
-
-// RegisterVersion adds the version of the program, which only cmd/relay knows.
-// Call it once, before the first scrape; a second call panics.
-func (m *Metrics) RegisterVersion(version string) {
-	promauto.With(m.registry).NewGauge(prometheus.GaugeOpts{
-		Name:        "relay_build_info",
-		Help:        "Always 1; the label names the version of this relay.",
-		ConstLabels: prometheus.Labels{"version": version},
-	}).Set(1)
-}
-
 // histogram serves both kinds of Prometheus: the fixed buckets are for those
 // that do not ask for native histograms. 160 native buckets, each a tenth wider,
 // span six powers of ten; a burst of strange values starts them

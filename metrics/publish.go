@@ -13,7 +13,7 @@ import (
 type publish struct {
 	events  prometheus.Counter
 	refused byLabel[event.Code, prometheus.Counter]
-	took    prometheus.Histogram
+	took    byLabel[event.Outcome, prometheus.Observer]
 }
 
 func newPublish(factory promauto.Factory) publish {
@@ -26,18 +26,18 @@ func newPublish(factory promauto.Factory) publish {
 			Name: "relay_api_refused_total",
 			Help: "API requests answered with a problem, by its code.",
 		}, []string{"code"}))),
-		took: factory.NewHistogram(histogram(
+		took: newByLabel(published, observerFor(factory.NewHistogramVec(histogram(
 			"relay_publish_seconds",
-			"Time the bus took to accept the events of one publish request.",
+			"Time the bus took to answer for the events of one publish request, by what came of it.",
 			[]float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
-		)),
+		), []string{"outcome"}))),
 	}
 }
 
 // Published implements api.Metrics.
-func (m *Metrics) Published(events int, took time.Duration) {
+func (m *Metrics) Published(events int, outcome event.Outcome, took time.Duration) {
 	m.publish.events.Add(float64(events))
-	m.publish.took.Observe(took.Seconds())
+	m.publish.took.of(outcome).Observe(took.Seconds())
 }
 
 // Refused implements api.Metrics.

@@ -54,8 +54,10 @@ func newRelay(cfg *config.Config, log *slog.Logger) (r *relay, err error) {
 		return nil, err
 	}
 	r.health = newHealth(r.bus, r.hub, cfg.ReadyStrict)
-	r.metrics.RegisterHealth(r.bus.Healthy)
-	r.metrics.RegisterVersion(version())
+	r.metrics.RegisterProcess(metrics.Process{
+		Version: version(), MaxConnections: cfg.MaxConnections, Healthy: r.bus.Healthy, Draining: r.hub.Draining,
+		QueuedBytes: r.loop.QueuedBytes, WaitingBytes: r.hub.WaitingBytes, MemoryLimit: memoryLimit,
+	})
 	if err := r.listen(); err != nil {
 		r.close()
 		return nil, err
@@ -76,6 +78,7 @@ func newBus(cfg *config.Config, log *slog.Logger, counts *metrics.Metrics) (bus.
 		return nil, err
 	}
 	counts.RegisterCanaryAge(b.CanaryAge)
+	counts.RegisterClock(b.ClockAhead)
 	return b, nil
 }
 

@@ -147,7 +147,7 @@ func scrape(ops string) []string {
 	var found []string
 	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
 		text := lines.Text()
-		for _, name := range []string{"relay_connections_closed_total", "relay_dropped_total", "relay_resumes_total"} {
+		for _, name := range []string{"relay_connections_closed_total", "relay_events_dropped_total", "relay_alignments_total", "relay_resumes_total", "relay_resets_total"} {
 			if strings.HasPrefix(text, name+"{") && !strings.HasSuffix(text, " 0") {
 				found = append(found, text)
 			}

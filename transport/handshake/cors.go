@@ -1,6 +1,10 @@
 package handshake
 
-import "net/http"
+import (
+	"net/http"
+
+	"relay/event"
+)
 
 // What a page of another origin may send and read, and for how many seconds
 // its browser remembers that (two hours is the most that Chromium takes).
@@ -13,17 +17,18 @@ const (
 
 // CORS lets pages of allowed origins read what next answers (the CORS protocol
 // of the Fetch standard) and answers their preflights. Whatever Admit refuses
-// gets its problem and does not reach next.
+// gets its problem, of which refused is told, and does not reach next.
 //
 // Only an origin that is the relay's own or listed by its name may send
 // credentials: with a pattern, any page that matches could use the cookie of
 // whoever visits it.
-func (p *Policy) CORS(next http.Handler) http.Handler {
+func (p *Policy) CORS(next http.Handler, refused func(event.Code)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Also where there is no Origin: a cache must not give this answer to
 		// a page that has one.
 		w.Header().Add("Vary", "Origin")
 		if refusal := p.Admit(r); refusal != nil {
+			refused(refusal.Code)
 			refusal.Write(w)
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"relay/event"
 	"relay/transport/handshake"
 )
 
@@ -17,10 +18,14 @@ var corsOptions = handshake.Options{
 func serveCORS(t *testing.T, o handshake.Options, r *http.Request) (answer *http.Response, reached bool) {
 	t.Helper()
 	w := httptest.NewRecorder()
+	refused := 0
 	newPolicy(t, o).CORS(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		reached = true
 		w.WriteHeader(http.StatusOK)
-	})).ServeHTTP(w, r)
+	}), func(event.Code) { refused++ }).ServeHTTP(w, r)
+	if told := refused == 1; told != (w.Code >= 400) {
+		t.Errorf("%d, and refused was told %d times", w.Code, refused)
+	}
 	return w.Result(), reached
 }
 

@@ -38,9 +38,14 @@ type Options struct {
 
 // Handler answers the requests of the door, for pages of other origins too
 // where the policy allows them.
-func Handler(o Options) http.Handler { return o.Policy.CORS(&door{o}) }
+func Handler(o Options) http.Handler {
+	d := &door{o}
+	return o.Policy.CORS(d, d.refused)
+}
 
 type door struct{ Options }
+
+func (d *door) refused(code event.Code) { d.Hub.Refused(frameFormat{}.Transport(), code) }
 
 // ServeHTTP answers one request. Unlike an EventSource, its client sees the
 // status, so what will pass is told by one, too.
@@ -54,6 +59,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if p != nil {
 		d.Log.Debug("a client was refused", "transport", "poll", "url", handshake.RedactedURL(r), "detail", p.Detail)
+		d.refused(p.Code)
 		p.Write(w)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,6 +16,7 @@ type Loop struct {
 	stop    chan struct{}
 	tasks   sync.WaitGroup
 
+	queued  atomic.Int64   // bytes that wait for clients
 	sockets sync.WaitGroup // those that were taken and have not ended
 }
 
@@ -28,6 +30,10 @@ func NewLoop(interval time.Duration) (*Loop, error) {
 	l.tasks.Go(func() { l.wheel.run(l.stop) })
 	return l, nil
 }
+
+// QueuedBytes is how much waits for clients that do not take it. Bodies that
+// are shared by clients count for each of them.
+func (l *Loop) QueuedBytes() int64 { return l.queued.Load() }
 
 // Close ends all sockets and the goroutines of the loop. A handler may come to
 // Take during it or later, since nobody waits for one that has taken its
@@ -48,7 +54,7 @@ func (l *Loop) Close() {
 // On an error the connection has been closed.
 func (l *Loop) Take(conn net.Conn, options *Options, owner Owner) (*Socket, error) {
 	s := &Socket{loop: l, owner: owner, options: options, moved: true}
-	s.queue = newQueue(options.Limit, s.judge)
+	s.queue = newQueue(options.Limit, s.judge, &l.queued)
 	s.queue.opening = true
 	if err := l.attach(s, conn); err != nil {
 		_ = conn.Close()

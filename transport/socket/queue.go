@@ -1,6 +1,9 @@
 package socket
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // A client is too slow when more than the limit has waited for it for longer
 // than grace and has not become less by a quarter in that time, or when more
@@ -25,7 +28,8 @@ func (f frame) size() int { return len(f.head) + len(f.body) }
 // queue is what waits for one client. Guarded by the socket's lock.
 type queue struct {
 	limit int
-	judge func() // called when grace is over
+	judge func()        // called when grace is over
+	total *atomic.Int64 // of the bytes in all queues of a loop
 
 	frames  []frame
 	opening bool // nothing has left yet: the first frame is the answer to the client's request
@@ -37,7 +41,21 @@ type queue struct {
 	before  int         // bytes at that time
 }
 
-func newQueue(limit int, judge func()) *queue { return &queue{limit: limit, judge: judge} }
+func newQueue(limit int, judge func(), total *atomic.Int64) *queue {
+	return &queue{limit: limit, judge: judge, total: total}
+}
+
+// grow notes that n bytes more wait, or less if it is negative.
+func (q *queue) grow(n int) {
+	q.bytes += n
+	q.total.Add(int64(n))
+}
+
+// abandon ends a queue whose client is gone.
+func (q *queue) abandon() {
+	q.calm()
+	q.grow(-q.bytes)
+}
 
 func (q *queue) empty() bool { return len(q.frames) == 0 }
 
@@ -45,7 +63,7 @@ func (q *queue) empty() bool { return len(q.frames) == 0 }
 func (q *queue) fits(f frame) bool { return q.bytes+f.size() <= q.limit*burst }
 
 func (q *queue) add(f frame) {
-	q.bytes += f.size()
+	q.grow(f.size())
 	if q.bytes > q.limit && q.over == nil {
 		q.before, q.set = q.bytes, time.Now()
 		q.over = time.AfterFunc(grace, q.judge)
@@ -85,7 +103,7 @@ func (q *queue) gather(b []byte, most int) []byte {
 
 // drop removes the first n bytes: they have left.
 func (q *queue) drop(n int) {
-	q.bytes -= n
+	q.grow(-n)
 	q.opening = q.opening && n == 0
 	n += q.sent
 	i := 0
@@ -113,10 +131,11 @@ func (q *queue) giveUp() {
 	}
 	clear(q.frames[kept:])
 	q.frames = q.frames[:kept]
-	q.bytes = -q.sent
+	left := -q.sent
 	for _, f := range q.frames {
-		q.bytes += f.size()
+		left += f.size()
 	}
+	q.grow(left - q.bytes)
 	if q.bytes <= q.limit {
 		q.calm()
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,7 +64,7 @@ func TestSlowness(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				v := &verdicts{}
-				v.q = newQueue(100, v.judge)
+				v.q = newQueue(100, v.judge, new(atomic.Int64))
 				c.story(v)
 				time.Sleep(2 * grace)
 				synctest.Wait()
@@ -80,7 +81,7 @@ func TestSlowness(t *testing.T) {
 // gone and another has just begun to wait.
 func TestJudgeWhoComesLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newQueue(100, func() {})
+		q := newQueue(100, func() {}, new(atomic.Int64))
 		defer q.calm()
 		q.add(frame{body: make([]byte, 300)})
 		time.Sleep(grace)
@@ -102,7 +103,8 @@ func FuzzQueue(f *testing.F) {
 	f.Add(uint64(1), uint64(2))
 	f.Fuzz(func(t *testing.T, a, b uint64) {
 		dice := rand.New(rand.NewPCG(a, b))
-		q := newQueue(1<<30, func() {})
+		var total atomic.Int64
+		q := newQueue(1<<30, func() {}, &total)
 		defer q.calm()
 		var left []byte
 		number := byte(0)
@@ -125,8 +127,8 @@ func FuzzQueue(f *testing.F) {
 				q.flying = 0
 				q.giveUp()
 			}
-			if waiting := q.waiting(); waiting != q.bytes {
-				t.Fatalf("%d bytes wait, and %d are counted", waiting, q.bytes)
+			if waiting := q.waiting(); waiting != q.bytes || int64(waiting) != total.Load() {
+				t.Fatalf("%d bytes wait, and %d are counted, %d of the loop", waiting, q.bytes, total.Load())
 			}
 		}
 		for !q.empty() {

@@ -140,7 +140,7 @@ func (s *Socket) write(f frame) {
 	if n == f.size() {
 		return
 	}
-	s.queue = newQueue(s.options.Limit, s.judge)
+	s.queue = newQueue(s.options.Limit, s.judge, &s.loop.queued)
 	s.queue.add(f)
 	s.queue.drop(n)
 	s.moved = true // the clock of the stuck begins now
@@ -280,7 +280,7 @@ func (s *Socket) end(eof bool) {
 	}
 	s.state = ended
 	if s.queue != nil {
-		s.queue.calm()
+		s.queue.abandon()
 		s.queue = nil
 	}
 	if s.cut != nil {

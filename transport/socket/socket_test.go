@@ -322,7 +322,8 @@ func TestRefusesWhoIsTooFarBehind(t *testing.T) {
 	onEach(t, func(t *testing.T, wrap func(net.Conn) net.Conn) {
 		options := socket.Options{Limit: 1 << 10, Ping: []byte{}}
 		o := newOwner()
-		s, _ := pair(t, newLoop(t, time.Hour), wrap, &options, o)
+		l := newLoop(t, time.Hour)
+		s, _ := pair(t, l, wrap, &options, o)
 		s.Start(nil)
 		body := make([]byte, 1<<10)
 		taken := 0
@@ -334,8 +335,15 @@ func TestRefusesWhoIsTooFarBehind(t *testing.T) {
 		if taken < 64 {
 			t.Errorf("refused after %d frames of the limit's size", taken)
 		}
+		// What the system took has left; what waits is at most what may.
+		if queued := l.QueuedBytes(); queued < 63<<10 || queued > 64<<10 {
+			t.Errorf("%d bytes wait in all queues", queued)
+		}
 		s.Abort(socket.Lost)
 		awaitEnd(t, o)
+		if queued := l.QueuedBytes(); queued != 0 {
+			t.Errorf("%d bytes wait for nobody", queued)
+		}
 	})
 }
 

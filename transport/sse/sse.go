@@ -40,13 +40,16 @@ type Options struct {
 // Handler answers the requests of the door, for pages of other origins too
 // where the policy allows them.
 func Handler(o Options) http.Handler {
-	return o.Policy.CORS(&door{o, &socket.Options{Limit: o.QueueBytes, Ping: comment}})
+	d := &door{o, &socket.Options{Limit: o.QueueBytes, Ping: comment}}
+	return o.Policy.CORS(d, d.refused)
 }
 
 type door struct {
 	Options
 	sockets *socket.Options
 }
+
+func (d *door) refused(code event.Code) { d.Hub.Refused(streamFormat{}.Transport(), code) }
 
 // ServeHTTP is the life of one stream. An EventSource never comes back after
 // a status other than 200, so statuses are for what will not pass by itself;
@@ -55,6 +58,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	access, query, p := d.Policy.Enter(r, min(MaxChannels, d.Hub.MaxChannels()))
 	if p != nil {
 		d.Log.Debug("a client was refused", "transport", "sse", "url", handshake.RedactedURL(r), "detail", p.Detail)
+		d.refused(p.Code)
 		p.Write(w)
 		return
 	}
@@ -77,7 +81,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *stream) join(d *door, r *http.Request, access handshake.Access, query handshake.Query) {
 	var err error
 	if s.conn, err = d.Hub.Connect(hub.Newcomer{Grant: access.Grant, Resumes: query.Resumes, Sink: s, Format: streamFormat{}}); err != nil {
-		s.turnAway(err)
+		s.turnAway(d, err)
 		return
 	}
 	since := lastSeen(r, query)
@@ -193,11 +197,12 @@ func opening(h http.Header) []byte {
 
 // turnAway ends a stream that came while the hub filled up or began to drain:
 // an EventSource would not come back after another status than 200.
-func (s *stream) turnAway(why error) {
-	reason, wait := event.ReasonTooMany, 5*time.Second
+func (s *stream) turnAway(d *door, why error) {
+	reason, code, wait := event.ReasonTooMany, event.CodeTooMany, 5*time.Second
 	if errors.Is(why, hub.ErrDraining) {
-		reason, wait = event.ReasonDraining, time.Second
+		reason, code, wait = event.ReasonDraining, event.CodeDraining, time.Second
 	}
+	d.refused(code)
 	f := &hub.Frame{Type: hub.FrameGoodbye, Reason: string(reason), Message: why.Error(), ReconnectIn: wait + rand.N(wait)}
 	s.Close(reason, "", streamFormat{}.Encode(f))
 }

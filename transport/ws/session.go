@@ -122,10 +122,11 @@ func (s *session) serve(access handshake.Access, query handshake.Query, early []
 	s.conn = conn
 	if err != nil {
 		// Filled up or began to drain since the door asked.
-		reason := event.ReasonTooMany
+		reason, code := event.ReasonTooMany, event.CodeTooMany
 		if errors.Is(err, hub.ErrDraining) {
-			reason = event.ReasonDraining
+			reason, code = event.ReasonDraining, event.CodeDraining
 		}
+		s.door.refused(code)
 		s.Close(reason, string(reason), nil)
 	} else {
 		s.begin(access, query)

@@ -55,12 +55,15 @@ type door struct {
 	refusing  chan struct{} // holds one token for each, until its socket has ended
 }
 
+func (d *door) refused(code event.Code) { d.Hub.Refused(textFormat{}.Transport(), code) }
+
 // ServeHTTP refuses with an HTTP status what a reconnecting client can learn
 // from one (origin, drain, limits). Everything else is refused after the
 // upgrade, by an error frame and a close code: a page's script sees neither
 // status nor body of a refused WebSocket.
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p := d.refuse(r); p != nil {
+		d.refused(p.Code)
 		p.Write(w)
 		return
 	}
@@ -68,6 +71,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	access, denied := d.Policy.Readmit(r)
 	refusal := cmp.Or(wrong, denied)
 	if refusal != nil {
+		d.refused(refusal.Code)
 		select {
 		case d.refusing <- struct{}{}:
 		default:
