@@ -30,6 +30,12 @@ func (c *counts) Delay(d time.Duration) {
 	c.delays = append(c.delays, d)
 }
 
+func (c *counts) Delivered(events, _ int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.of["delivered"] += events
+}
+
 func (c *counts) add(what string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,6 +83,7 @@ func TestResumesAndResetsAreCounted(t *testing.T) {
 		}
 		want := map[string]int{
 			"aligned fresh": 1, "resumed fresh": 1, "resumed start": 1, "resumed recovered": 2,
+			"delivered":       3 + 2, // to who came from the start and from the first
 			"resumed unknown": 1, "reset unknown": 1, "resumed diverged": 1, "reset diverged": 1,
 		}
 		if !maps.Equal(c.of, want) {

@@ -125,6 +125,7 @@ func (c *Conn) tellPast(s *subscription, f *Frame, body []byte) past {
 		if !c.send(f, body) {
 			return hasEnded
 		}
+		c.hub.options.Metrics.Delivered(1, len(body))
 		return toldPast
 	}
 	s.position = f.ID

@@ -15,6 +15,7 @@ things() {
 have_cc        | gcc libc6-dev            | gcc                     | -                 | a C compiler, for the race detector
 have_curl      | curl                     | curl                    | curl              | curl, for the examples and tests with a plain HTTP client
 have_redis     | redis-server             | redis                   | redis             | redis-server, of which the tests start their own on free ports
+have_prometheus | prometheus              | golang-github-prometheus | prometheus       | prometheus with promtool, which tests scrape relays with and check the alert rules
 have_chromium  | chromium                 | chromium                | -                 | chromium, for the tests in a browser
 have_php       | php-cli                  | php-cli                 | php               | php, for the PHP example
 have_websocket | python3 python3-websocket | python3 python3-websocket-client | -       | python3 with the package websocket-client, for the Python clients
@@ -28,6 +29,7 @@ TABLE
 have_cc() { "${CC:-gcc}" -E -x c - <<<'#include <stdlib.h>' >/dev/null 2>&1; }
 have_curl() { command -v curl >/dev/null; }
 have_redis() { command -v redis-server >/dev/null; }
+have_prometheus() { command -v prometheus >/dev/null && command -v promtool >/dev/null; }
 have_chromium() { command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; }
 have_php() { command -v php >/dev/null; }
 have_node() { command -v node >/dev/null && node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)'; }
@@ -98,28 +100,31 @@ install_packages() {
 }
 
 # Debian starts a package's service when it installs it. The tests want the
-# program, not a Redis on its well-known port that nobody asked for.
-stop_redis_service() {
+# program, not one on its well-known port that nobody asked for.
+stop_service() {
   if [ -d /run/systemd/system ]; then
-    as_root systemctl disable --now redis-server || true
-  elif [ -x /etc/init.d/redis-server ]; then
-    as_root service redis-server stop || true
-    as_root update-rc.d redis-server disable || true
+    as_root systemctl disable --now "$1" || true
+  elif [ -x "/etc/init.d/$1" ]; then
+    as_root service "$1" stop || true
+    as_root update-rc.d "$1" disable || true
   fi
 }
 
 install_missing() {
-  local lines manager names redis_is_new=no
+  local lines manager names service services=()
   lines=$(missing)
   [ -n "$lines" ] || return 0
-  have_redis || redis_is_new=yes
+  have_redis || services+=(redis-server)
+  have_prometheus || services+=(prometheus)
   manager=$(manager)
   if [ -n "$manager" ]; then
     names=$(packages "$manager" <<<"$lines")
     # shellcheck disable=SC2086 # several names
     [ -z "$names" ] || install_packages "$manager" $names || true
-    if [ "$redis_is_new" = yes ] && [ "$manager" = apt-get ] && have_redis; then
-      stop_redis_service
+    if [ "$manager" = apt-get ]; then
+      for service in ${services[@]+"${services[@]}"}; do
+        stop_service "$service"
+      done
     fi
   fi
 
