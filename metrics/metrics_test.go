@@ -265,8 +265,8 @@ func BenchmarkDelays(b *testing.B) {
 	m := metrics.New()
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
-		for d := time.Duration(1); pb.Next(); d = (d*31 + 7) % (10 * time.Second / 1e6) {
-			m.Delay(d * d)
+		for n := int64(1); pb.Next(); n = (n*31 + 7) % 10_000 {
+			m.Delay(time.Duration(n * n))
 		}
 	})
 }

@@ -197,11 +197,11 @@ func (r *bodyReader) moment(node *clock) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	micros, err := strconv.ParseInt(string(v), 10, 64)
-	if err != nil {
-		return time.Time{}, nil
+	var at time.Time
+	if micros, err := strconv.ParseInt(string(v), 10, 64); err == nil {
+		at = node.toHere(micros)
 	}
-	return node.toHere(micros), nil
+	return at, nil
 }
 
 var errKind = errors.New("a value of the wrong type")
