@@ -56,6 +56,7 @@ func (noMetrics) CanaryReturned(time.Duration) {}
 type canary struct {
 	channel string    // what it is subscribed to; empty for nothing yet
 	names   int       // how many were tried as its channel
+	stamp   int64     // Redis's time of the last one of this channel
 	heard   time.Time // when the last one that came back was sent, on whichever connection
 	since   time.Time // when the connection began
 	back    bool      // one came back through this connection
@@ -218,7 +219,7 @@ func (s *session) subscribeCanary(ctx context.Context, conn rueidis.DedicatedCli
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.canary.channel = channel
+	s.canary.channel, s.canary.stamp = channel, 0
 	return channel, nil
 }
 
@@ -271,18 +272,35 @@ func (s *session) canaryBack(number int, channel, text string) bool {
 	}
 	s.mu.Unlock()
 	if valid {
-		s.tellBack(text, time.Since(sent))
+		s.tellBack(channel, text, time.Since(sent))
 	}
 	return true
 }
 
 // tellBack passes on what a canary has shown that came back.
-func (s *session) tellBack(text string, away time.Duration) {
+func (s *session) tellBack(channel, text string, away time.Duration) {
 	s.listener.bus.options.Metrics.CanaryReturned(away)
 	position, _, _ := strings.Cut(text, " ")
-	if id, err := event.ParsePosition(position); err == nil { // else it was not written
-		s.outlet.clock.learn(id.Time, time.Now(), away)
+	id, err := event.ParsePosition(position)
+	if err != nil {
+		return // it was not written
 	}
+	if !s.stamped(id.Time) {
+		// Redis's clock was set back: positions of this channel wait for it. A new
+		// channel has the time that it is now.
+		s.canaryGone(channel)
+		return
+	}
+	s.outlet.clock.learn(id.Time, time.Now(), away)
+}
+
+// stamped notes Redis's time of a canary, and reports whether it moves.
+func (s *session) stamped(stamp int64) (moves bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	moves = stamp > s.canary.stamp
+	s.canary.stamp = stamp
+	return moves
 }
 
 // canaryGone notes that the node does not serve the canary's channel any more,

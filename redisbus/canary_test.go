@@ -90,6 +90,24 @@ func TestRedisClockAhead(t *testing.T) {
 	if heard := ear.Heard(t, "c", 1)[0].Event; heard.Posted.Sub(p.Posted).Abs() > 10*time.Second {
 		t.Errorf("posted at %v, heard to be from %v", p.Posted, heard.Posted)
 	}
+	for _, step := range []time.Duration{-time.Hour, 2 * time.Hour} {
+		clock.Set(step)
+		expectAheadSoon(t, first.(*redisbus.Bus), step)
+	}
+}
+
+// expectAheadSoon: a canary comes every few seconds.
+func expectAheadSoon(t *testing.T, b *redisbus.Bus, want time.Duration) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		ahead, known := b.ClockAhead()
+		if off := ahead - want; known && off.Abs() < 10*time.Second {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after a minute ahead by %v, %t; want %v", ahead, known, want)
+		}
+	}
 }
 
 type canaries struct{ back atomic.Int64 }
