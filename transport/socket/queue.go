@@ -38,7 +38,8 @@ type queue struct {
 	bytes   int
 	over    *time.Timer // runs while bytes is over the limit
 	set     time.Time   // when it was set
-	before  int         // bytes at that time
+	before  int         // bytes at that time, or the most since while it is rising
+	rising  bool        // it has not been judged yet: all of a burst may not have come
 }
 
 func newQueue(limit int, judge func(), total *atomic.Int64) *queue {
@@ -65,8 +66,10 @@ func (q *queue) fits(f frame) bool { return q.bytes+f.size() <= q.limit*burst }
 func (q *queue) add(f frame) {
 	q.grow(f.size())
 	if q.bytes > q.limit && q.over == nil {
-		q.before, q.set = q.bytes, time.Now()
+		q.before, q.set, q.rising = q.bytes, time.Now(), true
 		q.over = time.AfterFunc(grace, q.judge)
+	} else if q.rising {
+		q.before = max(q.before, q.bytes)
 	}
 	q.frames = append(q.frames, f)
 }
@@ -79,7 +82,7 @@ func (q *queue) tooSlow() bool {
 	if q.bytes > q.before-q.before/4 {
 		return true
 	}
-	q.before, q.set = q.bytes, time.Now()
+	q.before, q.set, q.rising = q.bytes, time.Now(), false
 	q.over.Reset(grace)
 	return false
 }

@@ -52,6 +52,25 @@ func TestSlowness(t *testing.T) {
 				v.drop(65) // enough before the judge, whichever is first in the fifth second
 			}
 		}, 0},
+		"catching up with a burst that comes in pieces": {func(v *verdicts) {
+			for range 100 {
+				v.add(100)
+			}
+			for range 16 { // longer than grace, and a quarter well before it is over
+				time.Sleep(time.Second / 2)
+				v.drop(625)
+			}
+		}, 0},
+		"as far behind as ever, up and down": {func(v *verdicts) {
+			v.add(1000)
+			for range 5 {
+				time.Sleep(2 * time.Second)
+				v.drop(600)
+				time.Sleep(2 * time.Second)
+				v.add(600)
+				time.Sleep(time.Second / 2)
+			}
+		}, 1},
 		"at the pace of what comes": {func(v *verdicts) {
 			v.add(300)
 			for range 20 {
