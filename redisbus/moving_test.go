@@ -120,21 +120,6 @@ func TestCanaryLeavesASlotOnTheMove(t *testing.T) {
 	bustest.AwaitHealthy(t, m.bus)
 }
 
-// A node that gives all of its slots away has none for a canary, and says so.
-func TestNoSlotForTheCanary(t *testing.T) {
-	t.Parallel()
-	m := moveOfC(t)
-	to := m.to.Do("CLUSTER", "MYID")
-	const half = redistest.Slots / 2
-	for slot := range half {
-		m.from.Do("CLUSTER", "SETSLOT", strconv.Itoa(m.slot/half*half+slot), "MIGRATING", to)
-	}
-	await(t, "the moves to be noticed", func() bool {
-		err := m.bus.Healthy()
-		return err != nil && strings.Contains(err.Error(), "being moved")
-	})
-}
-
 // What docs/guarantees.md says of a move that stays open, to a channel that is new.
 func TestNewChannelInASlotOnTheMove(t *testing.T) {
 	t.Parallel()
