@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -151,9 +152,13 @@ func (c *cluster) move(slot int, from, to *redistest.Server, open time.Duration)
 	c.moveKeys(number, from, to, 1)
 	time.Sleep(open)
 	if c.moveKeys(number, from, to, -1) {
-		// The target first: else, for a moment, nobody would serve it.
+		// The target first: else, for a moment, nobody would serve it. A node that
+		// is busy with another fault would leave the slot with two owners.
 		for _, node := range []*redistest.Server{to, from} {
-			try(node, "CLUSTER", "SETSLOT", number, "NODE", toID)
+			_ = eventually("a node to take in the end of a move", func() bool {
+				reply := try(node, "CLUSTER", "SETSLOT", number, "NODE", toID)
+				return reply == "+OK" || strings.HasPrefix(reply, "-")
+			})
 		}
 	}
 	_ = eventually("the end of a move", func() bool {
@@ -251,6 +256,21 @@ func busPort(node *redistest.Server) string {
 		}
 	}
 	return "0"
+}
+
+// repair closes moves that faults have broken off for good, and gives slots
+// that no node knows to be its own to one.
+func (c *cluster) repair() bool {
+	for _, node := range c.redis.Nodes {
+		if node != c.spare {
+			fix := exec.Command("redis-cli", "--cluster", "fix", node.Addr, "--cluster-yes")
+			fix.Stdin = strings.NewReader("yes\n")
+			if fix.Run() == nil {
+				return true
+			}
+		}
+	}
+	return true
 }
 
 // settle waits until all nodes see the cluster whole, and each master has its

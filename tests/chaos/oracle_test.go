@@ -218,6 +218,8 @@ func TestOracleKnowsProof(t *testing.T) {
 	whole := published(nine)
 	whole.losses = append(whole.losses, loss{room, span{dawn, dawn.Add(time.Hour)}})
 	expect(t, judge(whole, []*log{read(t, "sub:a8 end new:a9 reset:diverged:a9")}), "reset without a cause")
+	expect(t, judge(whole, []*log{read(t, "sub:a8 end new:a9 reset:trimmed:a9")}), "") // the stream went, and its head stayed
+	expect(t, judge(whole, []*log{read(t, "sub:a9 end new:a9 reset:trimmed:a9")}), "reset without a cause")
 	expect(t, judge(whole, []*log{read(t, "sub:a8 end new:a0 reset:diverged:a0 a1 a2 a3 a4 a5 a6 a7 a8 a9")}), "") // an old master
 }
 

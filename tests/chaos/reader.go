@@ -235,6 +235,8 @@ func (r *reader) check(from position, n note) {
 		cause = "the store lost data"
 	case r.lost(from, n.at) && r.lostBehind(from, n.id):
 		cause = "the store lost what the cursor had passed"
+	case trimmed && r.lost(from, n.at) && n.id.offset > from.offset:
+		cause = "the store lost history" // and kept the position: they are two keys
 	case trimmed && r.reached(from.offset+uint64(r.truth.historySize)+1, from, n.at):
 		cause = "trimmed beyond the reader"
 	case trimmed && r.deleted(from, n.at):

@@ -23,6 +23,9 @@ type Report struct {
 	// Hushed is how long it took until everybody had seen an event that was
 	// never announced; zero if the run was too short to try.
 	Hushed time.Duration
+	// Repaired: the store did not become whole by itself at the end, and its
+	// operator's tool was used.
+	Repaired bool
 	// Faults counts the injected faults by kind.
 	Faults map[string]int
 	// Losses is how often the store lost what it held.
@@ -114,6 +117,9 @@ func (r *Report) String() string {
 	line("machine", "%s", r.Machine)
 	line("shape", "%d relays, %s", r.Config.Relays, r.Shape)
 	line("duration", "%v of faults, %v until all had seen the end, %v in all", r.Faulty.Round(time.Second), r.Settling.Round(time.Millisecond), r.Elapsed.Round(time.Second))
+	if r.Repaired {
+		line("store", "not whole by itself at the end: repaired as its operator would")
+	}
 	if r.Hushed > 0 {
 		line("unannounced", "the last event of a channel was found after %v", r.Hushed.Round(time.Millisecond))
 	}

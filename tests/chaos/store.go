@@ -31,6 +31,9 @@ type store interface {
 	harm(f fault, r *run)
 	// settle waits, not for ever, until the store serves and is whole.
 	settle() error
+	// repair does what its operator would for a store that does not become whole
+	// by itself. It reports whether there is anything to be done.
+	repair() bool
 }
 
 func newStore(h *harness.Harness, s shape) store {
@@ -130,7 +133,16 @@ func (r *run) healStore() {
 	for _, s := range r.store.data() {
 		try(s, "CLIENT", "UNPAUSE")
 	}
-	if err := r.store.settle(); err != nil {
+	begin := time.Now()
+	err := r.store.settle()
+	if err != nil && r.store.repair() {
+		r.report.Repaired = true
+		for _, channel := range r.channels {
+			r.truth.lost(channel, begin) // a slot without an owner gets an empty one
+		}
+		err = r.store.settle()
+	}
+	if err != nil {
 		r.report.violate(Violation{What: "the store did not heal: " + err.Error()})
 	}
 }
