@@ -100,6 +100,13 @@ func TestEveryOperation(t *testing.T) {
 		{open.OpsURL, "GET", "/startupz", "", nil, 200},
 		{open.OpsURL, "GET", "/readyz", "", nil, 200},
 		{open.OpsURL, "GET", "/metrics", "", nil, 200},
+		{guarded.APIURL, "POST", "/v1/drain", "", nil, 401},
+		{guarded.APIURL, "GET", "/v1/drain", "", nil, 401},
+		{guarded.APIURL, "GET", "/v1/drain", "", []string{key}, 200},
+		{open.APIURL, "POST", "/v1/drain", "", nil, 202},
+		{open.APIURL, "GET", "/v1/drain", "", nil, 200},
+		{open.OpsURL, "GET", "/readyz", "", nil, 503},
+		{guarded.OpsURL, "GET", "/readyz", "", nil, 200},
 	} {
 		x := ask(t, c.method, c.listener+c.path, c.body, c.headers...)
 		if x.Status != c.status {
