@@ -63,9 +63,7 @@ func Subscribe(ctx context.Context, o Options) error {
 		if o.OnRetry != nil {
 			o.OnRetry(end.err, wait)
 		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
+		if !retry.Sleep(ctx, wait) {
 			return context.Cause(ctx)
 		}
 	}

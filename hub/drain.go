@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"relay/event"
+	"relay/retry"
 )
 
 // DrainState says how far a relay is with leaving.
@@ -93,7 +94,7 @@ func (h *Hub) Drain(plan DrainPlan) (done <-chan struct{}) {
 func (h *Hub) leave(plan DrainPlan) {
 	defer h.endDrain()
 	begin := time.Now()
-	if sleepUntil(h.ctx, begin.Add(plan.Delay)) && plan.Hold > plan.Delay {
+	if retry.Sleep(h.ctx, plan.Delay) && plan.Hold > plan.Delay {
 		h.hold(begin.Add(plan.Hold))
 	}
 	ctx, cancel := context.WithTimeout(h.ctx, plan.Window+plan.Patience)
@@ -149,7 +150,7 @@ func (h *Hub) hold(until time.Time) {
 		} else {
 			silences++
 		}
-		if err != nil || !hold && (heard || silences > mostSilences) || !sleepUntil(ctx, time.Now().Add(rosterEvery)) {
+		if err != nil || !hold && (heard || silences > mostSilences) || !retry.Sleep(ctx, rosterEvery) {
 			return
 		}
 	}
@@ -178,13 +179,13 @@ func (h *Hub) release(ctx context.Context, plan DrainPlan) {
 	for i, c := range streams {
 		// By the clock, not by adding up pauses: timers are late, and a
 		// thousand late timers would overrun the window.
-		if !sleepUntil(ctx, h.drain.begin.Add(time.Duration(i)*pause)) {
+		if !retry.Sleep(ctx, time.Until(h.drain.begin.Add(time.Duration(i)*pause))) {
 			break
 		}
 		c.Close(event.ReasonDraining, "")
 	}
 	if expected {
-		sleepUntil(ctx, h.drain.begin.Add(h.drain.span))
+		retry.Sleep(ctx, time.Until(h.drain.begin.Add(h.drain.span)))
 	}
 	h.shut()
 	select {
@@ -260,20 +261,4 @@ func (h *Hub) takes(visit string) bool {
 		return visit != "" && time.Now().Before(h.turn(visit))
 	}
 	return true
-}
-
-// sleepUntil reports whether t came before ctx was done.
-func sleepUntil(ctx context.Context, t time.Time) bool {
-	wait := time.Until(t)
-	if wait <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

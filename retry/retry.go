@@ -1,7 +1,8 @@
-// Package retry says how long to wait before something is tried again.
+// Package retry says how long to wait before something is tried again, and waits.
 package retry
 
 import (
+	"context"
 	"math/rand/v2"
 	"time"
 )
@@ -15,4 +16,16 @@ const mostDoublings = 16
 func Pause(failures int, first, most time.Duration) time.Duration {
 	full := min(first<<min(failures, mostDoublings), most)
 	return full/2 + rand.N(full/2+1)
+}
+
+// Sleep waits for d, and reports whether that was over before ctx was done.
+func Sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
 }

@@ -1,7 +1,9 @@
 package retry_test
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"relay/retry"
@@ -25,4 +27,24 @@ func TestPause(t *testing.T) {
 		}
 		full = min(2*full, most)
 	}
+}
+
+func TestSleep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		if !retry.Sleep(t.Context(), time.Hour) || time.Since(begun) != time.Hour {
+			t.Errorf("an hour took %v", time.Since(begun))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		begun = time.Now()
+		if retry.Sleep(ctx, time.Hour) || time.Since(begun) != time.Minute {
+			t.Errorf("given up after a minute, it took %v", time.Since(begun))
+		}
+		for range 100 { // both are over: it must not be left to chance
+			if retry.Sleep(ctx, 0) {
+				t.Fatal("it does not notice that the context is done")
+			}
+		}
+	})
 }

@@ -19,6 +19,7 @@ import (
 	"relay/cmd/relay/internal/config"
 	"relay/cmd/relay/internal/flags"
 	"relay/event"
+	"relay/retry"
 )
 
 var checkEntry = entry{
@@ -185,9 +186,7 @@ func (t *roundTrip) send(ctx context.Context, end context.CancelCauseFunc) {
 			return
 		}
 		t.complain(err.Error())
-		select {
-		case <-time.After(checkPause):
-		case <-ctx.Done():
+		if !retry.Sleep(ctx, checkPause) {
 			return
 		}
 	}

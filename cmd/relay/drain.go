@@ -13,6 +13,7 @@ import (
 	"relay/client"
 	"relay/cmd/relay/internal/config"
 	"relay/cmd/relay/internal/flags"
+	"relay/retry"
 )
 
 var drainEntry = entry{
@@ -62,9 +63,7 @@ func awaitDrained(ctx context.Context, o client.DrainOptions, status client.Drai
 	ctx, cancel := context.WithDeadline(ctx, status.Deadline)
 	defer cancel()
 	for status.State != client.Drained {
-		select {
-		case <-time.After(drainPause):
-		case <-ctx.Done():
+		if !retry.Sleep(ctx, drainPause) {
 			return nil
 		}
 		now, err := client.DrainState(ctx, o)

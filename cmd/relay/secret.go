@@ -9,6 +9,7 @@ import (
 	"relay/bus"
 	"relay/cmd/relay/internal/config"
 	"relay/redisbus"
+	"relay/retry"
 )
 
 const (
@@ -58,9 +59,7 @@ func (s *sharedSecret) lookAfter(ctx context.Context, b *redisbus.Bus, proposal 
 		} else {
 			pause = sharePause
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
+		if !retry.Sleep(ctx, pause) {
 			return
 		}
 	}

@@ -35,6 +35,7 @@ import (
 	"sync"
 	"time"
 
+	"relay/retry"
 	"relay/tests/harness"
 )
 
@@ -266,7 +267,7 @@ func (r *run) await(ctx context.Context, who func() string) bool {
 			told = time.Now()
 			r.tell("waiting for " + name)
 		}
-		if time.Now().After(deadline) || !sleep(ctx, 20*time.Millisecond) {
+		if time.Now().After(deadline) || !retry.Sleep(ctx, 20*time.Millisecond) {
 			return false
 		}
 	}
@@ -289,16 +290,4 @@ func (r *run) judge() {
 	r.report.Violations = append(r.report.Violations, verdict.violations...)
 	r.report.Suppressed = verdict.suppressed
 	r.judged = true
-}
-
-// sleep reports whether ctx lasted longer.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

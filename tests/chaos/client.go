@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"relay/retry"
 )
 
 // client is one page: it connects to any relay, goes on from where it was, and
@@ -148,7 +150,7 @@ func (c *client) run(ctx context.Context) {
 		if err == nil { // a poll that was answered asks again at once
 			wait = 0
 		}
-		sleep(ctx, wait)
+		retry.Sleep(ctx, wait)
 	}
 }
 

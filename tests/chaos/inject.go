@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"relay/retry"
 )
 
 // maxAtOnce bounds the faults under way: more than these and nothing works for
@@ -22,10 +24,10 @@ func (r *run) inject(ctx context.Context, deadline time.Time) {
 	for {
 		f := p.next()
 		if time.Now().Add(f.after).After(deadline) {
-			sleep(ctx, time.Until(deadline))
+			retry.Sleep(ctx, time.Until(deadline))
 			return
 		}
-		if !sleep(ctx, f.after) {
+		if !retry.Sleep(ctx, f.after) {
 			return
 		}
 		f.lasts = min(f.lasts, max(shortFault, time.Until(deadline)))

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"relay/retry"
 )
 
 // publisher posts events as an app does: with a key to each, and again, to
@@ -76,7 +78,7 @@ func (p *publisher) work(publishing, mend context.Context) {
 		default:
 			p.publish(mend, p.request(channel))
 		}
-		sleep(publishing, time.Duration(p.dice.Int64N(int64(publishPause))))
+		retry.Sleep(publishing, time.Duration(p.dice.Int64N(int64(publishPause))))
 	}
 }
 
@@ -119,7 +121,7 @@ func (p *publisher) pass(ctx context.Context, channel string) {
 	for range passingTries {
 		acked := p.attempt(ctx, []*item{it}, body)
 		p.run.truth.triedPassing(channel, it.Data.Passing, acked)
-		if acked || !sleep(ctx, time.Duration(p.dice.Int64N(int64(retryPause)))) {
+		if acked || !retry.Sleep(ctx, time.Duration(p.dice.Int64N(int64(retryPause)))) {
 			return
 		}
 	}
@@ -150,7 +152,7 @@ func (p *publisher) publish(ctx context.Context, items []*item) {
 			return
 		}
 		p.run.truth.refused()
-		sleep(ctx, time.Duration(p.dice.Int64N(int64(retryPause))))
+		retry.Sleep(ctx, time.Duration(p.dice.Int64N(int64(retryPause))))
 	}
 	p.run.report.violate(Violation{Channel: items[0].Channel, What: "an event was never acknowledged although everything was healed",
 		Expected: "200", Seen: fmt.Sprintf("event number %d, key %s, refused to the end", items[0].Data.Number, items[0].Key)})

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"relay/retry"
 	"relay/tests/redistest"
 )
 
@@ -60,7 +61,7 @@ func (w *watch) run(ctx context.Context) {
 	var eyes sync.WaitGroup
 	for _, s := range w.of.store.data() {
 		eyes.Go(func() {
-			for sleep(ctx, watchPause) {
+			for retry.Sleep(ctx, watchPause) {
 				if seen, ok := w.ask(s); ok {
 					w.note(s, seen)
 					w.read(s, seen)
