@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"fmt"
 	"time"
 
 	"relay/bench/load"
@@ -15,26 +14,8 @@ func (s *session) idle() ([]Result, error) {
 		Parameters: s.parameters("clients", "transport", "duration_s"),
 		Headline:   []string{memoryPerConn, memoryCollected, idleCPU},
 	}
-	for number := 1; number <= s.Runs; number++ {
-		targets, stop, err := s.open(floorName, FloorSockets)
-		if err != nil {
-			return nil, err
-		}
-		result.Targets = targetNames(targets)
-		for _, t := range targets {
-			s.progress.begin(fmt.Sprintf("idle: run %d of %d, %s", number, s.Runs, t.name))
-			run, err := s.rest(t)
-			if err != nil {
-				stop()
-				return nil, fmt.Errorf("%s: %w", t.name, t.explain(err))
-			}
-			run.Target, run.Number = t.name, number
-			result.Runs = append(result.Runs, run)
-			s.progress.end()
-		}
-		stop()
-	}
-	return []Result{result}, nil
+	err := s.anew(&result, s.rest)
+	return []Result{result}, err
 }
 
 // rest connects a crowd and watches it do nothing.
@@ -77,7 +58,7 @@ func (s *session) watchIdle(t *target, run *Trial) error {
 	}
 	const steps = 50
 	for i := range steps {
-		if !s.sleep(s.Duration / steps) {
+		if !sleep(s.ctx, s.Duration/steps) {
 			return s.ctx.Err()
 		}
 		s.progress.at(float64(i) / steps)
@@ -177,7 +158,7 @@ func (s *session) collect(t *target) *heap {
 			return nil
 		}
 	}
-	if !s.sleep(sweepTime) {
+	if !sleep(s.ctx, sweepTime) {
 		return nil
 	}
 	return s.heap(t)

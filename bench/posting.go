@@ -149,8 +149,8 @@ func (p *posting) paced(rate float64, duration time.Duration) (measured, error) 
 		// The lanes take turns.
 		due := began.Add(every * time.Duration(l.number) / time.Duration(len(p.lanes)))
 		for ; due.Sub(began) < duration; due = due.Add(every) {
-			if err := sleepUntil(ctx, due); err != nil {
-				return err
+			if !sleep(ctx, time.Until(due)) {
+				return ctx.Err()
 			}
 			m.late.Add(time.Since(due))
 			// A load that has fallen hopelessly behind ends in time all the same.
@@ -166,21 +166,6 @@ func (p *posting) paced(rate float64, duration time.Duration) (measured, error) 
 		}
 		return nil
 	})
-}
-
-func sleepUntil(ctx context.Context, at time.Time) error {
-	wait := time.Until(at)
-	if wait <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // closed posts as fast as answers come: each lane sends its next request when

@@ -30,16 +30,46 @@ func (s *session) channels(n int) []string {
 func (s *session) inTurn(targets []*target, title string, one func(*target) (Trial, error)) ([]Trial, error) {
 	var runs []Trial
 	for number := 1; number <= s.Runs; number++ {
-		for _, t := range targets {
-			s.progress.begin(fmt.Sprintf("%s: run %d of %d, %s", title, number, s.Runs, t.name))
-			run, err := one(t)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", t.name, t.explain(err))
-			}
-			run.Target, run.Number = t.name, number
-			runs = append(runs, run)
-			s.progress.end()
+		turn, err := s.turn(targets, title, number, one)
+		if err != nil {
+			return nil, err
 		}
+		runs = append(runs, turn...)
+	}
+	return runs, nil
+}
+
+// anew is inTurn with processes that are started anew for each run, and adds
+// to a result which they were and what was measured.
+func (s *session) anew(result *Result, one func(*target) (Trial, error)) error {
+	for number := 1; number <= s.Runs; number++ {
+		targets, stop, err := s.open(floorName, FloorSockets)
+		if err != nil {
+			return err
+		}
+		turn, err := s.turn(targets, result.Scenario, number, one)
+		stop()
+		if err != nil {
+			return err
+		}
+		result.Targets = targetNames(targets)
+		result.Runs = append(result.Runs, turn...)
+	}
+	return nil
+}
+
+// turn measures each target once.
+func (s *session) turn(targets []*target, title string, number int, one func(*target) (Trial, error)) ([]Trial, error) {
+	var runs []Trial
+	for _, t := range targets {
+		s.progress.begin(fmt.Sprintf("%s: run %d of %d, %s", title, number, s.Runs, t.name))
+		run, err := one(t)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", t.name, t.explain(err))
+		}
+		run.Target, run.Number = t.name, number
+		runs = append(runs, run)
+		s.progress.end()
 	}
 	return runs, nil
 }
@@ -119,7 +149,7 @@ func (s *session) quiet(t *target) {
 		return
 	}
 	for deadline := time.Now().Add(quietPatience); time.Now().Before(deadline); {
-		if !s.sleep(quietInterval) {
+		if !sleep(s.ctx, quietInterval) {
 			return
 		}
 		after, err := t.cpu(s.ctx)
@@ -130,14 +160,18 @@ func (s *session) quiet(t *target) {
 	}
 }
 
-// sleep tells whether the time passed before the test was given up.
-func (s *session) sleep(d time.Duration) bool {
+// sleep reports whether d passed before ctx was done. (The relay has its like,
+// but what measures it uses nothing of it.)
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil // a load that is late must not become later by a timer
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return true
-	case <-s.ctx.Done():
+	case <-ctx.Done():
 		return false
 	}
 }

@@ -1,10 +1,6 @@
 package bench
 
-import (
-	"fmt"
-
-	"relay/bench/load"
-)
+import "relay/bench/load"
 
 // storm makes connections, each to a channel of its own, in a new process
 // each time.
@@ -14,27 +10,14 @@ func (s *session) storm() ([]Result, error) {
 		Scenario: "storm", Title: title, Parameters: s.parameters("clients", "transport"),
 		Headline: []string{cpuPerConnection, connectionsRate, connectP99},
 	}
-	for number := 1; number <= s.Runs; number++ {
-		targets, stop, err := s.open(floorName, FloorSockets)
-		if err != nil {
-			return nil, err
-		}
-		result.Targets = targetNames(targets)
-		for _, t := range targets {
-			s.progress.begin(fmt.Sprintf("storm: run %d of %d, %s", number, s.Runs, t.name))
-			run, crowd, err := s.rush(t)
-			if err != nil {
-				stop()
-				return nil, fmt.Errorf("%s: %w", t.name, t.explain(err))
-			}
+	err := s.anew(&result, func(t *target) (Trial, error) {
+		run, crowd, err := s.rush(t)
+		if err == nil {
 			s.leave(t, crowd)
-			run.Target, run.Number = t.name, number
-			result.Runs = append(result.Runs, run)
-			s.progress.end()
 		}
-		stop()
-	}
-	return []Result{result}, nil
+		return run, err
+	})
+	return []Result{result}, err
 }
 
 // rush connects a crowd and measures that. The crowd is the caller's to close.
