@@ -75,7 +75,7 @@ func (c *benchCommand) flags(fs *flag.FlagSet) {
 	fs.StringVar(&c.relay.APIURL, "api-url", "", "Its api listener, as `URL` (default "+config.APIURLVariable+", or else "+defaultAPIURL+").")
 	fs.StringVar(&c.relay.OpsURL, "ops-url", "", "Its ops listener, as `URL`; without it metrics are not read.")
 	fs.IntVar(&c.relay.PID, "pid", 0, "Its process `ID`, if it runs on this machine.")
-	fs.StringVar(&c.apiKey, "api-key", "", "API `KEY`; better in "+config.APIKeyVariable+", where other users do not see it.")
+	fs.StringVar(&c.apiKey, "api-key", "", apiKeyHelp)
 	fs.StringVar(&c.token, "token", "", "Client `TOKEN` for the channels bench.*; better in "+config.TokenVariable+".")
 	fs.StringVar(&c.json, "json", "", "Write the results to this `FILE` as JSON; - is standard output.")
 	fs.StringVar(&c.html, "html", "", "Write a report with plots to this `FILE`.")
@@ -147,7 +147,7 @@ func (c *benchCommand) aim(p *program) error {
 	o.Version, o.Env = version(), p.env
 	o.Command = "relay bench " + strings.Join(hideSecrets(p.args[1:]), " ")
 	if c.relay.PublicURL != "" {
-		c.relay.APIURL = cmp.Or(c.relay.APIURL, p.variable(config.APIURLVariable), defaultAPIURL)
+		c.relay.APIURL = apiURL(p, c.relay.APIURL)
 	} else if c.relay != (bench.RelayAddress{}) {
 		return &flags.Error{Text: "--api-url, --ops-url and --pid are about a relay that runs", Hint: "add --url, where its clients connect"}
 	} else {
@@ -157,7 +157,7 @@ func (c *benchCommand) aim(p *program) error {
 		}
 		o.RedisURL = cmp.Or(o.RedisURL, p.variable("RELAY_REDIS_URL"))
 	}
-	key, err := (&pubCommand{apiKey: c.apiKey}).findKey(p)
+	key, err := apiKey(p, c.apiKey)
 	if err != nil {
 		return err
 	}

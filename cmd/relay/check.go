@@ -44,15 +44,16 @@ const checkEvent = "relay.check"
 const checkPause = 500 * time.Millisecond
 
 type checkCommand struct {
-	settings    *config.Loader
-	url, apiURL string
-	timeout     time.Duration
+	settings            *config.Loader
+	url, apiURL, apiKey string
+	timeout             time.Duration
 }
 
 func (c *checkCommand) flags(fs *flag.FlagSet) {
-	c.settings = config.Bind(fs, "public_path", "api_keys", "jwt_secret")
+	c.settings = config.Bind(fs, "public_path", "jwt_secret")
 	fs.StringVar(&c.url, "url", "", "The relay's public listener, as `URL`, with its public path if it has one (default http://127.0.0.1:8080 and the public path).")
-	fs.StringVar(&c.apiURL, "api-url", "", "The relay's api listener, as `URL` (default "+config.APIURLVariable+", or else "+defaultAPIURL+").")
+	fs.StringVar(&c.apiURL, "api-url", "", apiURLHelp)
+	fs.StringVar(&c.apiKey, "api-key", "", apiKeyHelp)
 	fs.DurationVar(&c.timeout, "timeout", 30*time.Second, "How long it may take, as `DURATION`.")
 }
 
@@ -75,25 +76,19 @@ func (c *checkCommand) run(ctx context.Context, p *program, args []string) error
 	if err != nil {
 		return err
 	}
+	key, err := apiKey(p, c.apiKey)
+	if err != nil {
+		return err
+	}
 	ctx, stop := context.WithTimeout(ctx, c.timeout)
 	defer stop()
 	trip := &roundTrip{
 		p: p, channel: channel, mark: rand.Text(), begun: time.Now(),
-		api: client.PublishOptions{
-			URL: cmp.Or(c.apiURL, p.variable(config.APIURLVariable), defaultAPIURL),
-			Key: cmp.Or(p.variable(config.APIKeyVariable), first(cfg.APIKeys.List())),
-		},
+		api: client.PublishOptions{URL: apiURL(p, c.apiURL), Key: key},
 	}
 	return trip.run(ctx, client.Options{
 		URL: cmp.Or(c.url, "http://127.0.0.1:8080"+cfg.PublicPath), Channels: []string{channel}, Token: token,
 	})
-}
-
-func first(list []string) string {
-	if len(list) == 0 {
-		return ""
-	}
-	return list[0]
 }
 
 // token returns where to get the client token, or nil to come without one.

@@ -34,7 +34,7 @@ type drainCommand struct{ apiURL, apiKey string }
 
 func (c *drainCommand) flags(fs *flag.FlagSet) {
 	fs.StringVar(&c.apiURL, "api-url", "", "The relay's api listener, as `URL` (default "+config.APIURLVariable+", or else what RELAY_API_ADDR says).")
-	fs.StringVar(&c.apiKey, "api-key", "", "API `KEY`; better in "+config.APIKeyVariable+", where other users do not see it.")
+	fs.StringVar(&c.apiKey, "api-key", "", apiKeyHelp)
 }
 
 // drainPause is how long the command waits before it asks again.
@@ -80,18 +80,14 @@ func awaitDrained(ctx context.Context, o client.DrainOptions, status client.Drai
 
 // options are where the relay with this environment listens, and its key.
 func (c *drainCommand) options(p *program) (client.DrainOptions, error) {
-	cfg, err := config.Bind(flags.New("drain"), "api_addr", "api_keys").Load(p.env, os.ReadFile)
+	cfg, err := config.Bind(flags.New("drain"), "api_addr").Load(p.env, os.ReadFile)
 	if err != nil {
 		return client.DrainOptions{}, err
 	}
-	o := client.DrainOptions{
-		URL: cmp.Or(c.apiURL, p.variable(config.APIURLVariable), urlOf(cfg.APIAddr)),
-		Key: cmp.Or(c.apiKey, p.variable(config.APIKeyVariable)),
-	}
-	if keys := cfg.APIKeys.List(); o.Key == "" && len(keys) > 0 {
-		o.Key = keys[0]
-	}
-	return o, nil
+	key, err := apiKey(p, c.apiKey)
+	return client.DrainOptions{
+		URL: cmp.Or(c.apiURL, p.variable(config.APIURLVariable), urlOf(cfg.APIAddr)), Key: key,
+	}, err
 }
 
 // urlOf is how a listener on addr is reached from its own machine.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"unicode/utf8"
 
@@ -37,9 +35,6 @@ YAML file that RELAY_CONFIG names.
 // calls its plain messages the same.
 const defaultEvent = "message"
 
-// defaultAPIURL is where a relay without settings takes events.
-const defaultAPIURL = "http://127.0.0.1:8081"
-
 // maxInputBytes bounds standard input; no relay takes more.
 const maxInputBytes = 16 << 20
 
@@ -49,8 +44,8 @@ type pubCommand struct {
 }
 
 func (c *pubCommand) flags(fs *flag.FlagSet) {
-	fs.StringVar(&c.apiURL, "api-url", "", "The relay's api listener, as `URL` (default "+config.APIURLVariable+", or else "+defaultAPIURL+").")
-	fs.StringVar(&c.apiKey, "api-key", "", "API `KEY`; better in "+config.APIKeyVariable+", where other users do not see it.")
+	fs.StringVar(&c.apiURL, "api-url", "", apiURLHelp)
+	fs.StringVar(&c.apiKey, "api-key", "", apiKeyHelp)
 	fs.BoolVar(&c.noHistory, "no-history", false, "Deliver now, keep nothing.")
 	fs.StringVar(&c.exclude, "exclude", "", "`CONNECTIONS` that do not get it: IDs, comma separated.")
 	fs.StringVar(&c.key, "key", "", "Idempotency `KEY`: within ten minutes the same key publishes once.")
@@ -62,12 +57,11 @@ func (c *pubCommand) run(ctx context.Context, p *program, args []string) error {
 	if err != nil {
 		return err
 	}
-	key, err := c.findKey(p)
+	key, err := apiKey(p, c.apiKey)
 	if err != nil {
 		return err
 	}
-	apiURL := cmp.Or(c.apiURL, p.variable(config.APIURLVariable), defaultAPIURL)
-	results, err := client.Publish(ctx, client.PublishOptions{URL: apiURL, Key: key, IdempotencyKey: c.key}, e)
+	results, err := client.Publish(ctx, client.PublishOptions{URL: apiURL(p, c.apiURL), Key: key, IdempotencyKey: c.key}, e)
 	if err != nil {
 		return advisePublish(err)
 	}
@@ -139,22 +133,6 @@ func (c *pubCommand) data(text string) (json.RawMessage, error) {
 		Text: "DATA is not JSON: " + clip(text),
 		Hint: `quote it for the shell, as in '{"total": 12}', or send it as text with --text`,
 	}
-}
-
-// findKey returns the API key: the one that is given, or the first that a
-// relay with this environment would take.
-func (c *pubCommand) findKey(p *program) (string, error) {
-	if key := cmp.Or(c.apiKey, p.variable(config.APIKeyVariable)); key != "" {
-		return key, nil
-	}
-	cfg, err := config.Bind(flags.New("pub"), "api_keys").Load(p.env, os.ReadFile)
-	if err != nil {
-		return "", err
-	}
-	if keys := cfg.APIKeys.List(); len(keys) > 0 {
-		return keys[0], nil
-	}
-	return "", nil
 }
 
 // advisePublish adds what to do about a failed publish.
