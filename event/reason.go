@@ -30,7 +30,7 @@ const (
 	ReasonTokenExpired Reason = "token_expired"
 	// ReasonForbidden: the client may have nothing of what it asked for.
 	ReasonForbidden Reason = "forbidden"
-	// ReasonBadFrame: too many frames that could not be understood.
+	// ReasonBadFrame: too many frames that could not be understood, or a query.
 	ReasonBadFrame Reason = "bad_frame"
 	// ReasonTooBig: a frame over the limit.
 	ReasonTooBig Reason = "too_big"

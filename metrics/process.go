@@ -43,7 +43,7 @@ func (m *Metrics) RegisterProcess(p Process) {
 		"1 while this relay has its connections to the bus, hears through them, and the bus takes what it publishes, else 0.",
 		func() float64 { return oneIf(p.Healthy() == nil) })
 	asked("relay_draining",
-		"1 while this relay is leaving and takes no new clients, else 0.",
+		"1 from when this relay was told to leave, else 0.",
 		func() float64 { return oneIf(p.Draining()) })
 	asked("relay_queue_bytes",
 		"Bytes that wait for clients which do not take them; what is shared by clients counts for each.",

@@ -21,8 +21,8 @@ var injectEntry = entry{
 	name:    "inject",
 	summary: "Add the relay to Kubernetes manifests.",
 	help: `Puts the relay as a sidecar into the Deployments, StatefulSets, DaemonSets, Jobs,
-CronJobs, ReplicaSets and Pods of a file, and prints the file. All else in it stays
-byte for byte. Done twice, it is done once; --uninject takes the sidecar out again.
+CronJobs, ReplicaSets, ReplicationControllers and Pods of a file, and prints the
+file. All else in it stays byte for byte. Done twice, it is done once; --uninject takes the sidecar out again.
 
   relay inject -f deploy.yaml --image registry.example.com/relay:1.2.3 \
     --redis-secret app-redis/url --secret RELAY_JWT_SECRET=app-relay/jwt-secret
