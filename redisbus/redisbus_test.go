@@ -441,6 +441,9 @@ func TestDocumentedPermissionsSuffice(t *testing.T) {
 	if err := b.Delete(t.Context(), "c"); err != nil {
 		t.Error(err)
 	}
+	if _, err := b.(*redisbus.Bus).Share(t.Context(), "secret", "s", time.Minute); err != nil {
+		t.Error(err)
+	}
 	b.Unlisten("c")
 	ear.Listen(t, b, "d")
 	if out := server.Do("ACL", "LOG"); out != "*0" {
