@@ -79,7 +79,6 @@ type client struct {
 // ones that came at a time. It returns what is to be sent, if anything, which
 // is valid until the next call. An error ends the client.
 func (c *client) receive(b []byte, fresh int, at int64, t *Tally) (reply []byte, err error) {
-	t.Reads++
 	t.Bytes += uint64(fresh)
 	if !c.upgraded {
 		head, rest, ok := bytes.Cut(b, []byte("\r\n\r\n"))

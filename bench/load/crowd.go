@@ -16,22 +16,21 @@ import (
 // CrowdOptions describe a crowd of clients.
 type CrowdOptions struct {
 	// URL is the public listener.
-	URL       string    `json:"url"`
-	Transport Transport `json:"transport"`
-	Token     string    `json:"token,omitempty"`
+	URL       string
+	Transport Transport
+	Token     string
 	// Compress has WebSocket clients ask for compressed messages.
-	Compress bool `json:"compress,omitempty"`
-	// Clients is how many connections to make; client i follows the channel
-	// First + i, counted around the list.
-	Clients  int      `json:"clients"`
-	First    int      `json:"first"`
-	Channels []string `json:"channels"`
+	Compress bool
+	// Clients is how many connections to make; client i follows channel i,
+	// counted around the list.
+	Clients  int
+	Channels []string
 	// Lanes is how many publishers number their events on a channel.
-	Lanes int `json:"lanes"`
+	Lanes int
 	// AtOnce bounds the connections being made at a time.
-	AtOnce int `json:"at_once"`
+	AtOnce int
 	// Loops is how many threads read.
-	Loops int `json:"loops"`
+	Loops int
 }
 
 // Crowd is many clients. Its methods may be called from any goroutine.
@@ -107,7 +106,7 @@ func NewCrowd(o CrowdOptions) (*Crowd, error) {
 	}
 	made := make(map[int]*channel)
 	for i := range o.Clients {
-		index := (o.First + i) % len(o.Channels)
+		index := i % len(o.Channels)
 		if made[index] == nil {
 			made[index] = newChannel(index, o.Channels[index], &o, e)
 		}

@@ -9,26 +9,25 @@ import (
 // Tally is what a crowd has seen since it was told to begin.
 type Tally struct {
 	// Deliveries are events that reached a client that follows their channel.
-	Deliveries uint64 `json:"deliveries"`
+	Deliveries uint64
 	// Compressed are the messages that came compressed.
-	Compressed uint64 `json:"compressed"`
-	// Reads are the calls of read that returned something, Bytes what they returned.
-	Reads uint64 `json:"reads"`
-	Bytes uint64 `json:"bytes"`
-	Pings uint64 `json:"pings"`
+	Compressed uint64
+	// Bytes are what was received for them and beside them.
+	Bytes uint64
+	Pings uint64
 	// Strangers are events that this client should not have got, or that the
 	// load tester did not make.
-	Strangers uint64 `json:"strangers"`
+	Strangers uint64
 	// Latency is from just before the POST was written until the read returned.
-	Latency measure.Histogram `json:"latency"`
+	Latency measure.Histogram
 	// Connect is from connect(2) until the relay said `subscribed`.
-	Connect measure.Histogram `json:"connect"`
-	Order   measure.Order     `json:"order"`
+	Connect measure.Histogram
+	Order   measure.Order
 	// Ended counts the clients that lost their connection, by reason.
-	Ended map[string]int `json:"ended,omitempty"`
+	Ended map[string]int
 	// Busy is the CPU time of the busiest loop that reads, 0 where it cannot
 	// be told.
-	Busy time.Duration `json:"busy"`
+	Busy time.Duration
 }
 
 func (t *Tally) end(reason string) {
@@ -46,7 +45,6 @@ func (t *Tally) end(reason string) {
 func (t *Tally) Merge(other *Tally) {
 	t.Deliveries += other.Deliveries
 	t.Compressed += other.Compressed
-	t.Reads += other.Reads
 	t.Bytes += other.Bytes
 	t.Pings += other.Pings
 	t.Strangers += other.Strangers

@@ -1,8 +1,6 @@
 package measure
 
 import (
-	"encoding/json"
-	"errors"
 	"math"
 	"math/bits"
 	"slices"
@@ -24,7 +22,6 @@ const (
 type Histogram struct {
 	counts   []uint64 // nil while empty
 	total    uint64
-	sum      float64 // nanoseconds
 	min, max int64
 }
 
@@ -58,7 +55,6 @@ func (h *Histogram) Add(d time.Duration) {
 	h.max = max(h.max, n)
 	h.counts[bucketOf(n)]++
 	h.total++
-	h.sum += float64(n)
 }
 
 // Merge adds all that other has counted.
@@ -77,7 +73,6 @@ func (h *Histogram) Merge(other *Histogram) {
 		h.counts[i] += n
 	}
 	h.total += other.total
-	h.sum += other.sum
 }
 
 // Clone returns a copy of its own.
@@ -89,14 +84,6 @@ func (h *Histogram) Clone() *Histogram {
 
 // Count is how many durations were added.
 func (h *Histogram) Count() uint64 { return h.total }
-
-// Mean is the average, or 0 of nothing.
-func (h *Histogram) Mean() time.Duration {
-	if h.total == 0 {
-		return 0
-	}
-	return time.Duration(h.sum / float64(h.total))
-}
 
 // Percentile is a value that p percent of the durations do not exceed, at most
 // a hundredth too large; 0 of nothing.
@@ -119,40 +106,4 @@ func (h *Histogram) Percentile(p float64) time.Duration {
 		}
 	}
 	return time.Duration(h.max)
-}
-
-// histogramJSON is a histogram on its way between processes.
-type histogramJSON struct {
-	Min     int64       `json:"min"`
-	Max     int64       `json:"max"`
-	Sum     float64     `json:"sum"`
-	Buckets [][2]uint64 `json:"buckets"` // index and count, of those with a count
-}
-
-// MarshalJSON implements json.Marshaler.
-func (h *Histogram) MarshalJSON() ([]byte, error) {
-	out := histogramJSON{Min: h.min, Max: h.max, Sum: h.sum, Buckets: [][2]uint64{}}
-	for i, n := range h.counts {
-		if n > 0 {
-			out.Buckets = append(out.Buckets, [2]uint64{uint64(i), n})
-		}
-	}
-	return json.Marshal(out)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (h *Histogram) UnmarshalJSON(b []byte) error {
-	var in histogramJSON
-	if err := json.Unmarshal(b, &in); err != nil {
-		return err
-	}
-	*h = Histogram{min: in.Min, max: in.Max, sum: in.Sum, counts: make([]uint64, buckets)}
-	for _, pair := range in.Buckets {
-		if pair[0] >= buckets {
-			return errors.New("a histogram has a bucket beyond its last")
-		}
-		h.counts[pair[0]] += pair[1]
-		h.total += pair[1]
-	}
-	return nil
 }
