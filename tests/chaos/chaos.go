@@ -100,12 +100,7 @@ func Run(ctx context.Context, config Config) (*Report, error) {
 	h := &harness.Harness{}
 	defer h.Close()
 	r := &run{config: config, harness: h, truth: newTruth(), report: newReport(config)}
-	done := make(chan struct{})
-	go func() { // the harness ends this goroutine when a helper of the tests gives up
-		defer close(done)
-		r.run(ctx)
-	}()
-	<-done
+	h.Run(func() { r.run(ctx) })
 	if complaints := h.Complaints(); len(complaints) > 0 && !r.judged {
 		return nil, fmt.Errorf("the run could not be held: %s", complaints[0])
 	}

@@ -54,13 +54,10 @@ func Run(ctx context.Context, config Config) ([]plot.Named, error) {
 	defer h.Close()
 	var figures []plot.Named
 	var err error
-	done := make(chan struct{})
-	go func() { // the harness ends this goroutine when a helper of the tests gives up
-		defer close(done)
+	h.Run(func() {
 		r := &run{ctx: ctx, config: config, harness: h}
 		figures, err = r.all()
-	}()
-	<-done
+	})
 	h.Close()
 	if complaints := h.Complaints(); len(complaints) > 0 {
 		return nil, fmt.Errorf("the measurement could not be held: %s", complaints[0])
@@ -161,7 +158,7 @@ func figure(title, x, y string, series ...plot.Series) plot.Named {
 
 func (r *run) bench(args ...string) (*bench.Report, error) {
 	args = append([]string{"bench"}, append(args, "--json=-", "--runs", strconv.Itoa(r.config.Runs),
-		"--duration", r.config.Duration.String(), "--redis-url", "redis://"+r.redis.Addr)...)
+		"--duration", r.config.Duration.String(), "--redis-url", r.redis.URL())...)
 	cmd := exec.CommandContext(r.ctx, relaytest.PlainBinary(r.harness), args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
 	var stderr strings.Builder

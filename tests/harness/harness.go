@@ -20,6 +20,17 @@ type Harness struct {
 	complaints []string
 }
 
+// Run runs f to its end, in a goroutine of its own: Fatal ends that and not
+// the caller, who must still clean up.
+func (h *Harness) Run(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	<-done
+}
+
 // Helper does nothing: there is no line to blame.
 func (h *Harness) Helper() {}
 

@@ -84,12 +84,7 @@ func Run(ctx context.Context, config Config) (*Report, error) {
 	h := &harness.Harness{}
 	defer h.Close()
 	r := &run{config: config, harness: h}
-	done := make(chan struct{})
-	go func() { // the harness ends this goroutine when a helper of the tests gives up
-		defer close(done)
-		r.play(ctx)
-	}()
-	<-done
+	h.Run(func() { r.play(ctx) })
 	h.Close() // the relays' logs are looked through as they end
 	complaints := h.Complaints()
 	switch {
