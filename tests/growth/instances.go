@@ -2,7 +2,6 @@ package growth
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -35,11 +34,11 @@ func (r *run) instances() (plot.Named, error) {
 // one each, and returns the CPU per event of Redis, of the first, and of each
 // of the others, in microseconds.
 func (r *run) publishTo(count int) (redis, publisher, listener float64) {
-	url := "RELAY_REDIS_URL=redis://" + r.redis.Addr
+	url := "RELAY_REDIS_URL=" + r.redis.URL()
 	through := relaytest.StartPlain(r.harness, url)
 	defer through.Kill()
 	clients := make([]*relaytest.WS, count)
-	pids := []int{r.redisPID(), through.PID()}
+	pids := []int{r.redis.PID(), through.PID()}
 	for i := range clients {
 		relay := relaytest.StartPlain(r.harness, url)
 		defer relay.Kill()
@@ -79,23 +78,6 @@ func (r *run) hear(c *relaytest.WS) error {
 		}
 	}
 	return nil
-}
-
-func (r *run) redisPID() int {
-	info, err := r.redis.Text("INFO", "server")
-	if err != nil {
-		r.harness.Fatal(err)
-	}
-	for line := range strings.Lines(info) {
-		if text, found := strings.CutPrefix(line, "process_id:"); found {
-			pid, err := strconv.Atoi(strings.TrimSpace(text))
-			if err == nil {
-				return pid
-			}
-		}
-	}
-	r.harness.Fatal(fmt.Sprintf("Redis does not tell its process: %s", info))
-	return 0
 }
 
 func (r *run) cpu(pids []int) []time.Duration {

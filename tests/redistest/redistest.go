@@ -96,6 +96,9 @@ func (s *Server) Signal(sig os.Signal) {
 	}
 }
 
+// PID is the server's process.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
+
 // Running reports whether the server was started and not stopped.
 func (s *Server) Running() bool { return s.cmd != nil }
 
