@@ -4,7 +4,6 @@
 package readme
 
 import (
-	"bytes"
 	"net"
 	"os"
 	"os/exec"
@@ -12,7 +11,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
@@ -66,35 +64,22 @@ func newReader(t *testing.T, redis *redistest.Server) *reader {
 
 // started is a command that goes on.
 type started struct {
-	cmd *exec.Cmd
-	mu  sync.Mutex
-	out bytes.Buffer
-}
-
-func (s *started) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.out.Write(b)
-}
-
-func (s *started) output() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.out.String()
+	cmd    *exec.Cmd
+	output relaytest.Output
 }
 
 // start runs a command of the README in the background until it says ready.
 func (r *reader) start(command, ready string) *started {
 	r.t.Helper()
 	s := &started{cmd: r.command(command)}
-	s.cmd.Stdout, s.cmd.Stderr = s, s
+	s.cmd.Stdout, s.cmd.Stderr = &s.output, &s.output
 	// `go run` does not hand signals on; the group reaches its child too.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := s.cmd.Start(); err != nil {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(s.stop)
-	relaytest.Eventually(r.t, command+" to say "+ready, func() bool { return strings.Contains(s.output(), ready) })
+	relaytest.Eventually(r.t, command+" to say "+ready, func() bool { return strings.Contains(s.output.String(), ready) })
 	return s
 }
 
@@ -133,13 +118,13 @@ func TestEveryCommandOfTheREADME(t *testing.T) {
 	post := `curl http://127.0.0.1:8081/v1/events -d '` + event + `'`
 
 	alone := r.start(`go run ./cmd/relay`, "listening")
-	want("the relay", alone.output(), r.replace.Replace(post)) // it prints the README's own line
+	want("the relay", alone.output.String(), r.replace.Replace(post)) // it prints the README's own line
 	want("curl", r.run(post), `"id":"`)
 	r.run(`go build -o relay ./cmd/relay`)
 	follower := r.start(`./relay sub demo --url `+r.replace.Replace("http://127.0.0.1:8080"), `"subscribed"`)
 	r.done[len(r.done)-1] = `./relay sub demo`
 	r.run(`./relay pub demo greeting '{"hello":"world"}'`)
-	relaytest.Eventually(t, "relay sub to print the event", func() bool { return strings.Contains(follower.output(), `"greeting"`) })
+	relaytest.Eventually(t, "relay sub to print the event", func() bool { return strings.Contains(follower.output.String(), `"greeting"`) })
 	follower.stop()
 	alone.stop()
 
@@ -147,7 +132,7 @@ func TestEveryCommandOfTheREADME(t *testing.T) {
 	follower = r.start(`./relay sub demo --url `+r.replace.Replace("http://127.0.0.1:8080"), `"subscribed"`)
 	r.done = r.done[:len(r.done)-1]
 	want("redis-cli", r.run(`redis-cli PUBLISH relay:demo '{"event":"greeting","data":{"hello":"redis"}}'`), "1")
-	relaytest.Eventually(t, "relay sub to print the event", func() bool { return strings.Contains(follower.output(), `"hello":"redis"`) })
+	relaytest.Eventually(t, "relay sub to print the event", func() bool { return strings.Contains(follower.output.String(), `"hello":"redis"`) })
 	follower.stop()
 	withRedis.stop()
 

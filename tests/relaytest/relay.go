@@ -4,7 +4,6 @@ package relaytest
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -84,9 +83,8 @@ type Relay struct {
 	cmd  *exec.Cmd
 	exit chan struct{} // closed when the process has ended
 
-	mu     sync.Mutex
-	log    bytes.Buffer
-	stdout bytes.Buffer
+	log    Output
+	stdout Output
 	err    error // of the process; valid when exit is closed
 }
 
@@ -144,7 +142,7 @@ func launch(tb testing.TB, binary string, env []string) Launched {
 	cmd := exec.Command(binary)
 	cmd.Env = append(slices.Clone(base), env...)
 	r := &Relay{tb: tb, cmd: cmd, exit: make(chan struct{})}
-	cmd.Stdout = lockedWriter{&r.mu, &r.stdout}
+	cmd.Stdout = &r.stdout
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		tb.Fatal(err)
@@ -154,7 +152,7 @@ func launch(tb testing.TB, binary string, env []string) Launched {
 	}
 	lines := make(chan string, 16)
 	go func() {
-		scan := bufio.NewScanner(io.TeeReader(stderr, lockedWriter{&r.mu, &r.log}))
+		scan := bufio.NewScanner(io.TeeReader(stderr, &r.log))
 		scan.Buffer(nil, 1<<20)
 		for scan.Scan() {
 			lines <- scan.Text()
@@ -172,30 +170,11 @@ func launch(tb testing.TB, binary string, env []string) Launched {
 	return Launched{r, lines}
 }
 
-type lockedWriter struct {
-	mu *sync.Mutex
-	w  io.Writer
-}
-
-func (l lockedWriter) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(b)
-}
-
 // Log is what the relay has written to standard error.
-func (r *Relay) Log() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.log.String()
-}
+func (r *Relay) Log() string { return r.log.String() }
 
 // Stdout is what the relay has written to standard output.
-func (r *Relay) Stdout() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.stdout.String()
-}
+func (r *Relay) Stdout() string { return r.stdout.String() }
 
 // PID is the process's number.
 func (r *Relay) PID() int { return r.cmd.Process.Pid }
