@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -103,9 +102,7 @@ func TestControlFrameFlood(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			conn := dial(t, r.PublicURL)
-			handshake := "GET /v1/ws?channel=a HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
-				"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
-			if _, err := io.WriteString(conn, handshake+strings.Repeat(frame, 5000)); err != nil {
+			if _, err := io.WriteString(conn, upgrade("channel=a")+strings.Repeat(frame, 5000)); err != nil {
 				t.Fatal(err)
 			}
 			in := bufio.NewReader(conn)
@@ -160,6 +157,12 @@ func dial(t *testing.T, url string) net.Conn {
 	return conn
 }
 
+// upgrade is a WebSocket handshake, for connections without a client.
+func upgrade(query string) string {
+	return "GET /v1/ws?" + query + " HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+}
+
 // readFrame reads one short frame of a server.
 func readFrame(t *testing.T, in *bufio.Reader) (opcode byte, payload []byte) {
 	t.Helper()
@@ -212,13 +215,10 @@ func TestRefusedClientsAreBounded(t *testing.T) {
 	r := relaytest.Start(t, "RELAY_JWT_SECRET="+secret)
 	upgraded, refused := 0, 0
 	for range 300 {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(r.PublicURL, "http://"))
-		if err != nil {
+		conn := dial(t, r.PublicURL)
+		if _, err := io.WriteString(conn, upgrade("channel=a&token=bad")); err != nil {
 			t.Fatal(err)
 		}
-		defer conn.Close()
-		fmt.Fprintf(conn, "GET /v1/ws?channel=a&token=bad HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
 		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil {
 			t.Fatal(err)
