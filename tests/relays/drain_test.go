@@ -17,6 +17,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"relay/retry"
 	"relay/tests/redistest"
 	"relay/tests/relaytest"
 )
@@ -98,12 +99,7 @@ func (v *traveller) done() bool {
 }
 
 // pause is a moment before the next attempt.
-func pause(ctx context.Context) {
-	select {
-	case <-time.After(rand.N(20 * time.Millisecond)):
-	case <-ctx.Done():
-	}
-}
+func pause(ctx context.Context) { retry.Sleep(ctx, rand.N(20*time.Millisecond)) }
 
 // byWebSocket shows its token once and its tickets from then on.
 func (v *traveller) byWebSocket(ctx context.Context) {

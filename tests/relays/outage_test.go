@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"relay/retry"
 	"relay/tests/faultproxy"
 	"relay/tests/redistest"
 	"relay/tests/relaytest"
@@ -491,10 +492,7 @@ func (c *faithful) run(ctx context.Context) {
 		if !again {
 			return
 		}
-		select {
-		case <-time.After(comeBack):
-		case <-ctx.Done():
-		}
+		retry.Sleep(ctx, comeBack)
 	}
 }
 
