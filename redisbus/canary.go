@@ -180,13 +180,11 @@ func (s *session) sendCanary(ctx context.Context, conn rueidis.DedicatedClient) 
 func (s *session) publishCanary(ctx context.Context, client rueidis.Client, channel string) error {
 	b := s.listener.bus
 	sent := strconv.FormatInt(int64(time.Since(b.started)), 10)
-	g := b.newGroup(client, channel, canaryKept)
-	g.addTag(event.NewTag())
-	g.add("")
-	g.add(sent)
-	err := client.Do(ctx, g.command(client)).Error()
+	g := b.newGroup(channel, canaryKept)
+	g.hold(sent)
+	err := g.alone(ctx, client)
 	if g.retry(err) && g.full {
-		err = client.Do(ctx, g.command(client)).Error()
+		err = g.alone(ctx, client)
 	}
 	redisErr, isRedis := rueidis.IsRedisErr(err)
 	if err == nil || isRedis {

@@ -2,6 +2,7 @@ package redisbus
 
 import (
 	"bytes"
+	"context"
 	"testing"
 
 	"relay/bus"
@@ -32,4 +33,33 @@ func CheckMessageRoundTrip(t *testing.T, text string) {
 	if bytes.ContainsAny(d.Event.Data, "\r\n") {
 		t.Fatalf("%q has a line break in its data", text)
 	}
+}
+
+// PublishTogether publishes batches as concurrent requests do that find each
+// other in the pipeline.
+func PublishTogether(b bus.Bus, batches ...[]bus.Publication) (all [][]bus.Receipt) {
+	r := b.(*Bus)
+	client, err := r.redis()
+	if err != nil {
+		panic(err)
+	}
+	var parcels []*parcel
+	var groups [][]*group
+	for _, batch := range batches {
+		receipts := make([]bus.Receipt, len(batch))
+		all = append(all, receipts)
+		sorted := r.group(batch, receipts)
+		groups = append(groups, sorted)
+		parcels = parcelsOf(context.Background(), sorted, parcels)
+	}
+	for _, p := range parcels {
+		p.to.pipeline.exchange(client, []*parcel{p})
+	}
+	for i, sorted := range groups {
+		for _, g := range sorted {
+			g.await()
+			g.settle(all[i])
+		}
+	}
+	return all
 }

@@ -2,9 +2,11 @@ package redisbus
 
 import (
 	"context"
+	"time"
 
 	"github.com/redis/rueidis"
 
+	"relay/bus"
 	"relay/event"
 )
 
@@ -16,7 +18,7 @@ func (b *Bus) Heads(ctx context.Context, channels []string) map[string]event.Pos
 	}
 	commands := make([]rueidis.Completed, len(channels))
 	for i, channel := range channels {
-		ttl := b.options.Retention(channel).PositionTTL
+		ttl := positionLife(b.options.Retention(channel))
 		commands[i] = client.B().Getex().Key(b.head(channel)).PxMilliseconds(ttl.Milliseconds()).Build()
 	}
 	heads := make(map[string]event.Position, len(channels))
@@ -29,4 +31,11 @@ func (b *Bus) Heads(ctx context.Context, channels []string) map[string]event.Pos
 		heads[channels[i]], _ = event.ParsePosition(text)
 	}
 	return heads
+}
+
+// positionLife is for how long a head is kept from now on. The publish script
+// renews it once in a slice of history's TTL, and counts on it to live for one
+// slice more than it must.
+func positionLife(keep bus.Retention) time.Duration {
+	return keep.PositionTTL + keep.TTL/64 + time.Millisecond
 }

@@ -9,10 +9,11 @@ import (
 )
 
 // pipeline gathers what publishers send to one node at the same time. What
-// comes while others wait for their answers goes out together, in one write.
-// A write for each of them would cost the relay more than all else it does for
-// an event, and Redis about as much; the driver by itself gathers only what
-// comes while its writer is writing, which is next to nothing.
+// comes while others wait for their answers goes out together, in one write
+// and in as few commands as may be. A write for each of them would cost the
+// relay more than all else it does for an event, and Redis about as much; the
+// driver by itself gathers only what comes while its writer is writing, which
+// is next to nothing.
 type pipeline struct {
 	bus *Bus
 
@@ -37,41 +38,55 @@ var errOverwhelmed = errors.New("too many events wait for Redis already; it is s
 
 // parcel is what one publisher sends to one node.
 type parcel struct {
-	ctx      context.Context // the publisher's; nobody waits any more when it is done
-	groups   []*group
-	commands []rueidis.Completed // one a group
-	replies  []rueidis.RedisResult
-	size     int
-	done     chan struct{} // closed when there are replies
+	ctx    context.Context // the publisher's; nobody waits any more when it is done
+	to     *outlet
+	groups []*group
+	size   int
+	err    error         // why it got no answer
+	done   chan struct{} // closed when each group has its answer
 }
 
-func newParcel(ctx context.Context) *parcel {
-	return &parcel{ctx: ctx, size: parcelCost, done: make(chan struct{})}
+func newParcel(ctx context.Context, to *outlet) *parcel {
+	return &parcel{ctx: ctx, to: to, size: parcelCost, done: make(chan struct{})}
 }
 
-func (p *parcel) add(client rueidis.Client, g *group) {
+// parcelsOf sorts groups by node.
+func parcelsOf(ctx context.Context, groups []*group, parcels []*parcel) []*parcel {
+	for _, g := range groups {
+		i := 0
+		for i < len(parcels) && parcels[i].to != g.to {
+			i++
+		}
+		if i == len(parcels) {
+			parcels = append(parcels, newParcel(ctx, g.to))
+		}
+		parcels[i].add(g)
+	}
+	return parcels
+}
+
+func (p *parcel) add(g *group) {
 	p.groups = append(p.groups, g)
-	p.commands = append(p.commands, g.command(client))
-	p.size += len(g.text)
+	p.size += g.size
+	g.parcel = p
 }
 
-// await sets the reply of each group.
-func (p *parcel) await() {
+// await reports whether the groups have their answers; else err says why not.
+func (p *parcel) await() bool {
+	if p.err != nil {
+		return false
+	}
 	select {
 	case <-p.done:
-		for i, g := range p.groups {
-			g.reply = p.replies[i]
-		}
+		return true
 	case <-p.ctx.Done():
-		p.fail(p.ctx.Err())
+		p.err = p.ctx.Err()
+		return false
 	}
 }
 
-func (p *parcel) fail(err error) {
-	for _, g := range p.groups {
-		g.reply = rueidis.NewErrorResult(err)
-	}
-}
+// fail says that the parcel was not taken.
+func (p *parcel) fail(err error) { p.err = err }
 
 // send takes a parcel in, or says why not.
 func (l *pipeline) send(client rueidis.Client, p *parcel) error {
@@ -123,19 +138,21 @@ func (l *pipeline) next() (batch []*parcel) {
 	return batch
 }
 
-// exchange sends a batch and hands out the replies.
+// exchange sends a batch and hands out the answers.
 func (l *pipeline) exchange(client rueidis.Client, batch []*parcel) {
 	// Not longer than the driver gives a connection: those who wait behind
 	// this batch have deadlines of their own.
 	ctx, cancel := context.WithTimeout(l.bus.ctx, commandTimeout)
 	defer cancel()
-	commands := batch[0].commands
-	for _, p := range batch[1:] {
-		commands = append(commands, p.commands...)
+	bundles := bundled(client, batch)
+	commands := make([]rueidis.Completed, len(bundles))
+	for i, b := range bundles {
+		commands[i] = b.command(client)
 	}
-	replies := client.DoMulti(ctx, commands...)
+	for i, result := range client.DoMulti(ctx, commands...) {
+		bundles[i].answer(result)
+	}
 	for _, p := range batch {
-		p.replies, replies = replies[:len(p.commands)], replies[len(p.commands):]
 		close(p.done)
 	}
 }

@@ -19,6 +19,10 @@ type stuckRedis struct {
 	answer chan struct{}
 }
 
+func (r *stuckRedis) Mode() rueidis.ClientMode { return rueidis.ClientModeStandalone }
+
+func (r *stuckRedis) B() rueidis.Builder { return rueidis.Builder{} }
+
 func (r *stuckRedis) DoMulti(_ context.Context, commands ...rueidis.Completed) []rueidis.RedisResult {
 	r.sent <- len(commands)
 	<-r.answer
@@ -43,11 +47,11 @@ func stuck(t *testing.T) (*pipeline, *stuckRedis) {
 	return l, redis
 }
 
+// parcelFor has groups that are a command each.
 func parcelFor(ctx context.Context, commands int) *parcel {
-	p := newParcel(ctx)
+	p := newParcel(ctx, nil)
 	for range commands {
-		p.groups = append(p.groups, &group{})
-		p.commands = append(p.commands, rueidis.Completed{})
+		p.add(&group{keys: []string{"c"}, items: []item{{}}})
 	}
 	return p
 }
@@ -73,10 +77,10 @@ func TestWhatWaitsGoesOutTogether(t *testing.T) {
 		}
 		close(redis.answer)
 		for i, p := range parcels {
-			p.await()
 			for k, g := range p.groups {
-				if want := fmt.Sprintf("reply %d of 100", 2*i+k); g.reply.Error().Error() != want {
-					t.Fatalf("command %d of parcel %d got %q; want %q", k, i, g.reply.Error(), want)
+				g.await()
+				if want := fmt.Sprintf("reply %d of 100", 2*i+k); g.reply.err.Error() != want {
+					t.Fatalf("command %d of parcel %d got %q; want %q", k, i, g.reply.err, want)
 				}
 			}
 		}
@@ -95,8 +99,8 @@ func TestWhoGaveUpIsNotSent(t *testing.T) {
 		hand(t, l, redis, p)
 		hand(t, l, redis, parcelFor(t.Context(), 3))
 		giveUp()
-		p.await()
-		if err := p.groups[0].reply.Error(); !errors.Is(err, context.Canceled) {
+		p.groups[0].await()
+		if err := p.groups[0].reply.err; !errors.Is(err, context.Canceled) {
 			t.Errorf("who gave up is told %v", err)
 		}
 		close(redis.answer)

@@ -3,7 +3,6 @@ package redisbus
 import (
 	"context"
 	_ "embed" // the script
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -38,7 +37,7 @@ func (b *Bus) Resume(ctx context.Context, channel string, from bus.From, limit i
 
 // snapshot reads once.
 func (b *Bus) snapshot(ctx context.Context, client rueidis.Client, channel string, from bus.From, limit int) (bus.Snapshot, error) {
-	keep := milliseconds(b.options.Retention(channel).PositionTTL)
+	keep := milliseconds(positionLife(b.options.Retention(channel)))
 	keys := []string{b.stream(channel), b.head(channel)}
 	args := []string{keep, event.NewTag().String(), entryFrom(from), strconv.Itoa(bus.SnapshotSize(limit))}
 	reply := client.Do(ctx, resumeScript.command(client, false, keys, args))
@@ -81,8 +80,6 @@ func entryFrom(from bus.From) string {
 	}
 	return ""
 }
-
-var errReply = errors.New("the script answered something else than it should")
 
 func readSnapshot(channel string, reply rueidis.RedisResult, node *clock) (s bus.Snapshot, err error) {
 	parts, err := reply.ToArray()

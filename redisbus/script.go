@@ -3,6 +3,7 @@ package redisbus
 import (
 	"crypto/sha1" // Redis names scripts by their SHA-1; nothing is secured by it
 	"encoding/hex"
+	"strconv"
 
 	"github.com/redis/rueidis"
 )
@@ -17,9 +18,15 @@ func newScript(text string) script {
 	return script{text, hex.EncodeToString(sum[:])}
 }
 
-func (s script) command(client rueidis.Client, full bool, keys, args []string) rueidis.Completed {
+// call is the command's name and the script as it goes out.
+func (s script) call(full bool) (name, what string) {
 	if full {
-		return client.B().Eval().Script(s.text).Numkeys(int64(len(keys))).Key(keys...).Arg(args...).Build()
+		return "EVAL", s.text
 	}
-	return client.B().Evalsha().Sha1(s.hash).Numkeys(int64(len(keys))).Key(keys...).Arg(args...).Build()
+	return "EVALSHA", s.hash
+}
+
+func (s script) command(client rueidis.Client, full bool, keys, args []string) rueidis.Completed {
+	name, what := s.call(full)
+	return client.B().Arbitrary(name, what, strconv.Itoa(len(keys))).Keys(keys...).Args(args...).Build()
 }
