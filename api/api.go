@@ -66,8 +66,9 @@ type Options struct {
 
 // API serves the app. It is an http.Handler.
 type API struct {
-	options Options
-	router  *chi.Mux
+	options  Options
+	router   *chi.Mux
+	patience deadlines
 }
 
 // New makes an API.

@@ -4,15 +4,55 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"relay/bus"
 	"relay/event"
 	"relay/problem"
 )
 
-// published answers a publish request that was done as a whole.
+// published answers a publish request that was done as a whole: an object with
+// the list of its results.
 type published struct {
-	Results []result `json:"results"`
+	publications []bus.Publication
+	receipts     []bus.Receipt
+}
+
+var answers = sync.Pool{New: func() any { return new([]byte) }}
+
+// write is json.Marshal of the results, which takes as long as all else that
+// is done for an event.
+func (p published) write(w http.ResponseWriter) {
+	buffer := answers.Get().(*[]byte)
+	defer answers.Put(buffer)
+	b := append((*buffer)[:0], `{"results":[`...)
+	for i := range p.receipts {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendResult(b, p.publications[i].Channel, &p.receipts[i])
+	}
+	b = append(b, "]}"...)
+	writeJSON(w, http.StatusOK, b)
+	*buffer = b
+}
+
+func appendResult(b []byte, channel string, r *bus.Receipt) []byte {
+	b = append(b, `{"channel":`...)
+	b, err := jsontext.AppendQuote(b, channel)
+	if err != nil {
+		panic(err) // a channel's name is valid UTF-8, or it was refused
+	}
+	if !r.ID.IsZero() {
+		b = append(r.ID.Append(append(b, `,"id":"`...)), '"')
+	}
+	if r.Duplicate {
+		b = append(b, `,"duplicate":true`...)
+	}
+	return append(b, '}')
 }
 
 // result tells what became of one item in one channel.
@@ -41,6 +81,14 @@ var (
 // Unless each one is good the request has failed: an app that looks at the
 // status only must not take an event for published that may be lost.
 func (b *batch) outcome(receipts []bus.Receipt) (any, *problem.Problem) {
+	if !slices.ContainsFunc(receipts, func(r bus.Receipt) bool { return r.Err != nil }) {
+		return published{b.publications, receipts}, nil
+	}
+	return nil, b.failure(receipts)
+}
+
+// failure answers for receipts of which some are errors.
+func (b *batch) failure(receipts []bus.Receipt) (p *problem.Problem) {
 	results := make([]result, len(receipts))
 	var reused []problem.Item
 	failed := 0
@@ -57,21 +105,18 @@ func (b *batch) outcome(receipts []bus.Receipt) (any, *problem.Problem) {
 			failed++
 		}
 	}
-	var p *problem.Problem
 	switch {
 	case failed > 0:
 		// Also if a key was reused: a repeat will say that again.
 		p = unavailable(b.retryAdvice(failed))
-	case len(reused) > 0:
+	default:
 		p = problem.New(http.StatusUnprocessableEntity, event.CodeKeyReused, fmt.Sprintf(
 			"%d of %d events came under a key that stands for another event and were not published; results tells of the others.",
 			len(reused), len(receipts)))
 		p.Errors = reused[:min(len(reused), maxListed)]
-	default:
-		return published{results}, nil
 	}
 	p.Results = results
-	return nil, p
+	return p
 }
 
 // retryAdvice says what an app can do about events the bus did not take. A

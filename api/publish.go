@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -28,11 +27,9 @@ func (a *API) publish(r *http.Request) (any, *problem.Problem) {
 		return nil, p
 	}
 	b.stamp(posted)
-	// A client that goes away does not take back half of what it asked for.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), patience)
-	defer cancel()
 	began := time.Now()
-	receipts := a.options.Bus.Publish(ctx, b.publications)
+	// A client that goes away does not take back half of what it asked for.
+	receipts := a.options.Bus.Publish(a.patience.outliving(r, began), b.publications)
 	events, outcome := count(receipts)
 	a.options.Metrics.Published(events, outcome, time.Since(began))
 	a.logFailures(receipts)
