@@ -100,6 +100,7 @@ func (r *relay) listen() error {
 	}
 	app := r.newAPI()
 	r.public.server.Handler = r.publicRoutes(policy, app)
+	r.api.net = unwatched{r.api.net}
 	r.api.server.Handler = app
 	// Against a body that comes a byte a second.
 	r.api.server.ReadTimeout, r.ops.server.ReadTimeout = time.Minute, bodyPatience
