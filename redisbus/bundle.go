@@ -3,6 +3,7 @@ package redisbus
 import (
 	"context"
 	_ "embed" // the script
+	"slices"
 	"strconv"
 
 	"github.com/redis/rueidis"
@@ -60,8 +61,8 @@ func bundled(client rueidis.Client, parcels []*parcel) (list []*bundle) {
 // opened finds the bundle in which there is room for g. The last one, since
 // that is where groups of g's channel may be.
 func opened(open []*bundle, g *group) *bundle {
-	for i := len(open) - 1; i >= 0; i-- {
-		if b := open[i]; b.keep == g.keep && b.full == g.full {
+	for _, b := range slices.Backward(open) {
+		if b.keep == g.keep && b.full == g.full {
 			if len(b.groups) < maxBundle && b.size+g.size <= maxBundleBytes {
 				return b
 			}

@@ -3,6 +3,7 @@ package redisbus
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 
 	"github.com/redis/rueidis"
@@ -107,9 +108,15 @@ func (l *pipeline) send(client rueidis.Client, p *parcel) error {
 	return nil
 }
 
-// run sends one batch after the other until nothing waits.
+// run sends one batch after the other until nothing waits. Before each it lets
+// publishers go first that could go on: what they have goes out with it.
 func (l *pipeline) run(client rueidis.Client) {
-	for batch := l.next(); len(batch) > 0; batch = l.next() {
+	for {
+		runtime.Gosched()
+		batch := l.next()
+		if len(batch) == 0 {
+			return
+		}
 		l.exchange(client, batch)
 		l.mu.Lock()
 		for _, p := range batch {
