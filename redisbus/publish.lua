@@ -22,8 +22,7 @@ local clock = time[1] * 1000 + math.floor(time[2] / 1000)
 -- the last event has passed from one slice of the TTL to another, and what is
 -- renewed lives for a slice more.
 local slice = math.max(1, ttl / 64)
-local function sliceOf(t) return math.floor(t / slice) end
-local function expiry(life) return format('%d', clock + life + math.ceil(slice)) end
+local now, late = math.floor(clock / slice), clock + math.ceil(slice)
 
 -- Who may announce what has no name may announce anything.
 local anywhere = redis.acl_check_cmd(publish, '', '')
@@ -51,7 +50,7 @@ local function readHead()
 		return newHistory()
 	end
 	ms, offset, tag = tonumber(a), tonumber(b), c
-	renew = sliceOf(ms) ~= sliceOf(clock)
+	renew = math.floor(ms / slice) ~= now
 	ms = math.max(clock, ms)
 end
 
@@ -83,16 +82,6 @@ local function append(newTag, json)
 	end
 	offset, tag = offset + 1, newTag
 	return id .. '-' .. entry
-end
-
-local function writeHead()
-	local position = format('%d-%d-', ms, offset) .. tag
-	if not renew then
-		return call('SET', head, position, 'KEEPTTL')
-	end
-	call('XTRIM', stream, 'MINID', '~', format('%d', math.max(0, clock - ttl)))
-	call('PEXPIREAT', stream, expiry(ttl))
-	call('SET', head, position, 'PXAT', expiry(positionTTL))
 end
 
 -- Publishes the channel's events. They have two arguments each, from first to
@@ -139,7 +128,14 @@ local function publishChannel(first, last, key, keysEnd)
 		end
 	end
 	if ms then
-		writeHead()
+		local position = format('%d-%d-', ms, offset) .. tag
+		if renew then
+			call('XTRIM', stream, 'MINID', '~', format('%d', math.max(0, clock - ttl)))
+			call('PEXPIREAT', stream, format('%d', late + ttl))
+			call('SET', head, position, 'PXAT', format('%d', late + positionTTL))
+		else
+			call('SET', head, position, 'KEEPTTL')
+		end
 	end
 	for i = 1, stored do
 		call('SET', store[i], used[store[i]], 'PX', keyTTL)
