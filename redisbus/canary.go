@@ -13,6 +13,7 @@ import (
 
 	"relay/bus"
 	"relay/event"
+	"relay/retry"
 )
 
 // A subscriber connection can be green and deaf: half open, or still with a
@@ -133,7 +134,7 @@ func (s *session) prove(ctx context.Context, conn rueidis.DedicatedClient) error
 			return deaf
 		}
 		// Not beyond the limit: whoever is deaf is to know it then.
-		if !sleep(ctx, min(pause, canaryLimit-silence+time.Millisecond)) {
+		if !retry.Sleep(ctx, min(pause, canaryLimit-silence+time.Millisecond)) {
 			return nil
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"relay/retry"
 )
 
 const (
@@ -89,7 +91,7 @@ func (l *listener) followCluster(ctx context.Context, client rueidis.Client) {
 				attempt = 0
 			}
 			lastKick = time.Now()
-			if !sleep(ctx, backoff(attempt, connectPause)) {
+			if !retry.Sleep(ctx, backoff(attempt, connectPause)) {
 				return
 			}
 		case <-timer.C:

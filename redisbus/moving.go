@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"relay/retry"
 )
 
 // While a slot of a Cluster is being moved, its old owner keeps the
@@ -40,7 +42,7 @@ func (s *session) followMoves(ctx context.Context, conn rueidis.DedicatedClient)
 			s.listener.bus.options.Log.Warn("this relay may not see which slots of the Redis Cluster are being moved, and hears their channels late; allow it CLUSTER NODES", "node", s.node, "error", err)
 			return
 		}
-		if !sleep(ctx, movesEvery*3/4+rand.N(movesEvery/2)) {
+		if !retry.Sleep(ctx, movesEvery*3/4+rand.N(movesEvery/2)) {
 			return
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"relay/bus"
+	"relay/retry"
 )
 
 // Publish implements bus.Bus. The events of one channel go out together, in
@@ -36,7 +37,7 @@ func (b *Bus) Publish(ctx context.Context, batch []bus.Publication) []bus.Receip
 			g.settle(receipts)
 		}
 		groups = again
-		if len(groups) > 0 && !onlyScriptsMissing(groups) && !sleep(ctx, backoff(attempt, 200*time.Millisecond)) {
+		if len(groups) > 0 && !onlyScriptsMissing(groups) && !retry.Sleep(ctx, backoff(attempt, 200*time.Millisecond)) {
 			break
 		}
 	}

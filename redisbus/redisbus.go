@@ -177,7 +177,7 @@ func (b *Bus) run() {
 		if first {
 			b.options.Log.Error("Redis cannot be reached; trying again until it can", "error", err)
 		}
-		if !sleep(b.ctx, backoff(attempt, connectPause)) {
+		if !retry.Sleep(b.ctx, backoff(attempt, connectPause)) {
 			return
 		}
 	}
@@ -251,8 +251,6 @@ func backoff(attempt int, most time.Duration) time.Duration {
 }
 
 // sleep reports whether d passed before ctx was done.
-func sleep(ctx context.Context, d time.Duration) bool { return retry.Sleep(ctx, d) }
-
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 var _ bus.Bus = (*Bus)(nil)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"relay/retry"
 )
 
 // insist tries until the channel's node executes a command or refuses it for
@@ -18,7 +20,7 @@ func (b *Bus) insist(ctx context.Context, channel string, try func() error) erro
 		var redisErr *rueidis.RedisError
 		again := patient && errors.As(err, &redisErr) && notExecuted(redisErr) &&
 			!(refusesAll(redisErr) && b.listener.outletOf(channel).pulse.hopeless())
-		if !again || !sleep(ctx, backoff(attempt, 200*time.Millisecond)) {
+		if !again || !retry.Sleep(ctx, backoff(attempt, 200*time.Millisecond)) {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"relay/event"
+	"relay/retry"
 )
 
 // session hears the channels it is handed through one subscriber connection to
@@ -109,7 +110,7 @@ func (s *session) run(ctx context.Context) {
 			s.listener.bus.options.Log.Warn("the subscriber connection to Redis is lost; making a new one", "node", s.node, "error", err)
 		}
 		s.listener.wake() // its node may have lost its slots
-		if !sleep(ctx, backoff(attempt, connectPause)) {
+		if !retry.Sleep(ctx, backoff(attempt, connectPause)) {
 			return
 		}
 	}
