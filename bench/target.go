@@ -2,8 +2,10 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -98,7 +100,42 @@ func (s *session) openRelay() (*target, error) {
 	if s.RedisURL != "" {
 		t.redis = redisProcess(s.ctx, s.RedisURL)
 	}
+	if err := t.awaitBus(s.ctx); err != nil {
+		t.stop()
+		return nil, err
+	}
 	return t, nil
+}
+
+// busPatience is how long a relay may take to reach its Redis.
+const busPatience = 30 * time.Second
+
+// awaitBus waits until the relay takes events: it listens before it has reached
+// its Redis.
+func (t *target) awaitBus(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, busPatience)
+	defer cancel()
+	for {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, t.at.APIURL+"/v1/channels/bench.0", nil)
+		if err != nil {
+			return err
+		}
+		request.Close = true
+		if t.at.Key != "" {
+			request.Header.Set("Authorization", "Bearer "+t.at.Key)
+		}
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return fmt.Errorf("the relay that was started does not take events: %w", err)
+		}
+		_ = answer.Body.Close()
+		if answer.StatusCode != http.StatusServiceUnavailable {
+			return nil
+		}
+		if !sleep(ctx, 20*time.Millisecond) {
+			return errors.New("the relay that was started does not reach its Redis")
+		}
+	}
 }
 
 func (s *session) openFloor(name, kind string) (*target, error) {
