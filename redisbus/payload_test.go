@@ -66,7 +66,8 @@ func FuzzBody(f *testing.F) {
 // A bound, not the count: it is 3 (the event, its text, its name), and more
 // under the race detector, which lets decoders go that could be used again.
 func TestHearingAnEventAllocatesLittle(t *testing.T) {
-	const most = 6
+	// It takes six; under the race detector pools forget at random.
+	const most = 7
 	if n := testing.AllocsPerRun(1000, func() { decodeUsual(t) }); n > most {
 		t.Errorf("%v allocations to decode an event; want at most %d", n, most)
 	}
