@@ -31,8 +31,8 @@ type store interface {
 	harm(f fault, r *run)
 	// settle waits, not for ever, until the store serves and is whole.
 	settle() error
-	// repair does what its operator would for a store that does not become whole
-	// by itself. It reports whether there is anything to be done.
+	// repair does what its operator would about what does not become whole by
+	// itself. It reports whether there was any of that.
 	repair() bool
 }
 
@@ -135,10 +135,10 @@ func (r *run) healStore() {
 	}
 	begin := time.Now()
 	err := r.store.settle()
-	if err != nil && r.store.repair() {
+	if r.store.repair() {
 		r.report.Repaired = true
 		for _, channel := range r.channels {
-			r.truth.lost(channel, begin) // a slot without an owner gets an empty one
+			r.truth.lost(channel, begin)
 		}
 		err = r.store.settle()
 	}
