@@ -37,8 +37,14 @@ func (c *drainCommand) flags(fs *flag.FlagSet) {
 	fs.StringVar(&c.apiKey, "api-key", "", apiKeyHelp)
 }
 
-// drainPause is how long the command waits before it asks again.
-const drainPause = 200 * time.Millisecond
+const (
+	// drainPause is how long the command waits before it asks again.
+	drainPause = 200 * time.Millisecond
+	// drainPatience is what the relay may take to hear that it is to leave. A
+	// frozen one never answers, and would cost the pod its whole grace: SIGTERM
+	// comes when the hook is over.
+	drainPatience = 10 * time.Second
+)
 
 func (c *drainCommand) run(ctx context.Context, p *program, args []string) error {
 	if err := flags.NoArguments(args); err != nil {
@@ -48,13 +54,19 @@ func (c *drainCommand) run(ctx context.Context, p *program, args []string) error
 	if err != nil {
 		return err
 	}
-	status, err := client.Drain(ctx, o)
+	status, err := beginDrain(ctx, o, drainPatience)
 	if err != nil {
 		return adviseDrain(err)
 	}
 	fmt.Fprintf(p.stderr, "relay drain: %s, %d connections, over by %s\n",
 		status.State, status.Connections, status.Deadline.Format(time.RFC3339))
 	return awaitDrained(ctx, o, status)
+}
+
+func beginDrain(ctx context.Context, o client.DrainOptions, patience time.Duration) (client.DrainStatus, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return client.Drain(ctx, o)
 }
 
 // awaitDrained asks until the relay is drained or its deadline is over. One

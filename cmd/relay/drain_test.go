@@ -3,9 +3,12 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"net"
 	"strings"
 	"testing"
+	"time"
 
+	"relay/client"
 	"relay/cmd/relay/internal/config"
 )
 
@@ -44,6 +47,19 @@ func TestDrainCommand(t *testing.T) {
 	}
 	sub.stop()
 	sub.exit(t)
+}
+
+// A frozen relay takes connections and never answers.
+func TestDrainOfAFrozenRelay(t *testing.T) {
+	mute, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mute.Close()
+	_, err = beginDrain(t.Context(), client.DrainOptions{URL: "http://" + mute.Addr().String()}, 10*time.Millisecond)
+	if !errors.Is(err, client.ErrUnreachable) {
+		t.Errorf("got %v", err)
+	}
 }
 
 // Whatever the settings, the plan of a drain that is asked for ends within the
