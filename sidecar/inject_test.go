@@ -312,6 +312,19 @@ func TestTextThatEndsTheFile(t *testing.T) {
 	}
 }
 
+// A list that Inject began is where somebody may put a container of theirs.
+func TestContainerBetweenTheMarks(t *testing.T) {
+	file := head + "      containers:\n        - name: app\n"
+	edited := strings.Replace(check(t, file, options()), "      # relay inject: end\n", "        - name: mine\n      # relay inject: end\n", 1)
+	_, _, uninjecting := sidecar.Uninject(edited, nil)
+	_, _, injecting := sidecar.Inject(edited, options(), nil)
+	for _, err := range []error{uninjecting, injecting} {
+		if err == nil || !strings.Contains(err.Error(), "a container of yours stands between the marks") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
 func TestEveryRefusalIsTold(t *testing.T) {
 	file := head + "      hostNetwork: true\n---\n" + head + "      terminationGracePeriodSeconds: 1\n"
 	var refusals sidecar.Refusals

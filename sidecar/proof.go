@@ -53,14 +53,20 @@ func (p *plan) add(root any) {
 	}
 }
 
-// proveClean refuses to take out anything but containers and the grace period.
+// proveClean refuses to take out anything but one container of a pod and its
+// grace period.
 func (d *document) proveClean(clean *document, found []workload, first block) *Refusal {
 	before, errBefore := d.decode()
 	after, errAfter := clean.decode()
 	if errBefore == nil && errAfter == nil {
 		same := true
 		for _, w := range found {
-			same = same && reduce(at(before, w.path), at(after, w.path))
+			out, ok := reduce(at(before, w.path), at(after, w.path))
+			if out > 1 {
+				return d.refuse(first.first+1, "a container of yours stands between the marks of the relay's, and would be lost",
+					"cut it out, run relay inject --uninject, and put it back")
+			}
+			same = same && ok
 		}
 		if same && reflect.DeepEqual(before, after) {
 			return nil
@@ -69,21 +75,23 @@ func (d *document) proveClean(clean *document, found []workload, first block) *R
 	return d.refuse(first.first+1, "without what stands between these marks the document would not be what it was", "take the sidecar and its marks out by hand")
 }
 
-// reduce takes from both specs what Inject may have changed, and reports
-// whether the second has nothing there that the first has not.
-func reduce(before, after map[string]any) bool {
+// reduce takes from both specs what Inject may have changed. It counts the
+// containers that only the first has, and reports whether the second has
+// nothing there that the first has not.
+func reduce(before, after map[string]any) (out int, ok bool) {
 	if before == nil || after == nil {
-		return false
+		return 0, false
 	}
 	for _, key := range []string{keyInitContainers, keyContainers} {
 		rest := listIn(before, key)
+		out += len(rest) - len(listIn(after, key))
 		for _, want := range listIn(after, key) {
 			i := 0
 			for i < len(rest) && !reflect.DeepEqual(rest[i], want) {
 				i++
 			}
 			if i == len(rest) {
-				return false
+				return out, false
 			}
 			rest = rest[i+1:]
 		}
@@ -91,11 +99,11 @@ func reduce(before, after map[string]any) bool {
 		delete(after, key)
 	}
 	if grace, ok := after[keyGrace]; ok && !reflect.DeepEqual(grace, before[keyGrace]) {
-		return false
+		return out, false
 	}
 	delete(before, keyGrace)
 	delete(after, keyGrace)
-	return true
+	return out, true
 }
 
 // at follows a path to a mapping, or returns nil.
