@@ -12,7 +12,9 @@ var (
 	secretKey = regexp.MustCompile(`^[-._a-zA-Z0-9]{1,253}$`)
 	imageName = regexp.MustCompile(`^[a-zA-Z0-9][-._a-zA-Z0-9:/]*(@[a-z0-9]+:[0-9a-f]+)?$`)
 	cpu       = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?m?$`)
-	memory    = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?(k|Ki|M|Mi|G|Gi)?$`)
+	// Without a unit it is bytes, of which no relay can do with so few that
+	// they have less than eight digits: a unit has been forgotten.
+	memory = regexp.MustCompile(`^([0-9]{8,}|[0-9]+(\.[0-9]+)?(k|Ki|M|Mi|G|Gi))$`)
 )
 
 // check returns what is wrong with options that have their defaults.

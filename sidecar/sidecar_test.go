@@ -125,6 +125,7 @@ func TestOptionsThatCannotBe(t *testing.T) {
 		{func(o *sidecar.Options) { o.Ports.API = 70000 }, "70000 is not a port"},
 		{func(o *sidecar.Options) { o.Ports.API = 8080 }, "the same port"},
 		{func(o *sidecar.Options) { o.Resources.MemoryLimit = "much" }, "not a quantity of memory"},
+		{func(o *sidecar.Options) { o.Resources.MemoryLimit = "256" }, "not a quantity of memory"},
 		{func(o *sidecar.Options) { o.Resources.CPURequest = "1Gi" }, "not a quantity of CPU"},
 		{func(o *sidecar.Options) { o.Env = map[string]string{"RELAY_JWT_SECRET": "x"} }, "twice"},
 		{func(o *sidecar.Options) { o.Env = map[string]string{"RELAY_OPS_ADDR": ":1"} }, "RELAY_OPS_ADDR follows"},

@@ -49,6 +49,7 @@ func TestSchemaRefuses(t *testing.T) {
 		{"image.digest=sha256:12", "/image/digest"},
 		{"ingress.controller=haproxy", "/ingress/controller"},
 		{"resources.limits.memory=512MB", "/resources/limits/memory"},
+		{"resources.limits.memory=512", "/resources/limits/memory"},
 		{"user=0", "/user"},
 	} {
 		out, err := helm(t, "template", "rel", chartDir, "--kube-version", kubeVersion, "--values", filepath.Join(chartDir, "ci", "open-values.yaml"), "--set", tt.set)

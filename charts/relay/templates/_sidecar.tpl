@@ -203,7 +203,7 @@ relay.sidecar.check fails with a sentence on what could not work.
 {{- if not (has $key (list "cpuRequest" "memoryLimit" "memoryRequest")) }}{{ fail (printf "relay.sidecar: resources has no option %q" $key) }}{{ end -}}
 {{- end -}}
 {{- with (default dict .resources).memoryLimit -}}
-{{- if not (regexMatch "^[0-9]+(\\.[0-9]+)?(k|Ki|M|Mi|G|Gi)?$" (toString .)) }}{{ fail (printf "relay.sidecar: resources.memoryLimit: %q is not a quantity like 256Mi" (toString .)) }}{{ end -}}
+{{- if not (regexMatch "^([0-9]{8,}|[0-9]+(\\.[0-9]+)?(k|Ki|M|Mi|G|Gi))$" (toString .)) }}{{ fail (printf "relay.sidecar: resources.memoryLimit: %q is not a quantity like 256Mi" (toString .)) }}{{ end -}}
 {{- end -}}
 {{- range $name, $_ := default dict .env -}}
 {{- if has $name (list "RELAY_API_KEYS" "RELAY_JWT_SECRET" "RELAY_SECRET") }}{{ fail (printf "relay.sidecar: %s is a secret; give it under secrets" $name) }}{{ end -}}
