@@ -455,8 +455,10 @@ func TestConfigRollsPods(t *testing.T) {
 
 // What Go may use is nine tenths of the limit.
 func TestMemoryLimit(t *testing.T) {
-	for limit, want := range map[string]string{"100Mi": "94371840", "1.5Gi": "1449551462", "200M": "180000000", "1000000": "900000"} {
-		c := one(t, render(t, "--values", filepath.Join(chartDir, "ci", "open-values.yaml"), "--set-string", "resources.limits.memory="+limit), "Deployment").Spec.Template.Spec.Containers[0]
+	for limit, want := range map[string]string{
+		`"100Mi"`: "94371840", `"1.5Gi"`: "1449551462", `"200M"`: "180000000", `"536870912"`: "483183820", "536870912": "483183820",
+	} {
+		c := one(t, render(t, "--values", filepath.Join(chartDir, "ci", "open-values.yaml"), "--set-json", "resources.limits.memory="+limit), "Deployment").Spec.Template.Spec.Containers[0]
 		if got := c.variable("GOMEMLIMIT"); got != want {
 			t.Errorf("%s becomes %s, want %s", limit, got, want)
 		}

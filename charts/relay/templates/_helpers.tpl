@@ -85,11 +85,12 @@ The fewest pods, while nothing is wrong.
 {{/*
 Nine tenths of a quantity of memory, in bytes: Go collects harder as its heap
 nears this, instead of being killed at the limit. The rest is for what is not
-Go's heap.
+Go's heap. A plain number of a values file is a float, and as text 5.3687e+08.
 */}}
 {{- define "relay.memoryLimit" -}}
+{{- $quantity := ternary (int64 .) . (kindIs "float64" .) | toString -}}
 {{- $units := dict "" 1 "k" 1000 "M" 1000000 "G" 1000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 -}}
-{{- mulf (regexFind "^[0-9.]+" . | float64) (get $units (regexFind "[A-Za-z]*$" .)) 0.9 | int64 -}}
+{{- mulf (regexFind "^[0-9.]+" $quantity | float64) (get $units (regexFind "[A-Za-z]*$" $quantity)) 0.9 | int64 -}}
 {{- end -}}
 
 {{/*
