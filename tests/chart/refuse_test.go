@@ -59,6 +59,25 @@ func TestSchemaRefuses(t *testing.T) {
 	}
 }
 
+// Null takes a value's default away. The chart can do without it, or says so in
+// a sentence: never by a template that fails.
+func TestNull(t *testing.T) {
+	var walk func(path string, values map[string]any)
+	walk = func(path string, values map[string]any) {
+		for name, v := range values {
+			key := path + name
+			out, err := helm(t, "template", "rel", chartDir, "--kube-version", kubeVersion, "--values", filepath.Join(chartDir, "ci", "production-values.yaml"), "--set", key+"=null")
+			if err != nil && !strings.Contains(out, "missing propert") && !strings.Contains(out, "These values cannot work:") {
+				t.Errorf("%s=null: %s", key, clip(out))
+			}
+			if v, ok := v.(map[string]any); ok {
+				walk(key+".", v)
+			}
+		}
+	}
+	walk("", readYAML(t, chartDir+"/values.yaml"))
+}
+
 // clip keeps a whole rendered chart out of the log.
 func clip(s string) string {
 	if len(s) > 600 {

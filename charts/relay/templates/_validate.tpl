@@ -14,7 +14,7 @@ at once, each with what to do about it.
 {{- if and $v.redis.url $v.secrets.redisUrl.name -}}
 {{- $problems = append $problems "both redis.url and secrets.redisUrl.name are set. Leave one of the two" -}}
 {{- end -}}
-{{- if regexMatch "^[a-z]+://[^/?]*:[^/?]*@" $v.redis.url -}}
+{{- if regexMatch "^[a-z]+://[^/?]*:[^/?]*@" (default "" $v.redis.url) -}}
 {{- $problems = append $problems "redis.url holds a password, which everybody who may see the Deployment could read. Put the whole URL into a Secret and name that in secrets.redisUrl.name" -}}
 {{- end -}}
 {{- if and $v.redis.ca.configMap $v.redis.ca.secret -}}
@@ -46,7 +46,7 @@ at once, each with what to do about it.
 {{- if not (or .cpu .connections) -}}
 {{- $problems = append $problems "autoscaling has nothing to go by. Set autoscaling.cpu or autoscaling.connections" -}}
 {{- end -}}
-{{- if and .cpu (not (dig "requests" "cpu" "" $v.resources)) -}}
+{{- if and .cpu (not (dig "requests" "cpu" "" (default dict $v.resources))) -}}
 {{- $problems = append $problems "autoscaling.cpu is a percentage of what the container requests, and it requests no CPU. Set resources.requests.cpu" -}}
 {{- end -}}
 {{- end -}}
