@@ -3,8 +3,10 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -47,6 +49,31 @@ func TestDrainCommand(t *testing.T) {
 	}
 	sub.stop()
 	sub.exit(t)
+}
+
+// However many ask at once, it is one drain, and told once.
+func TestDrainIsToldOnce(t *testing.T) {
+	said := newOutput()
+	r, err := newRelay(settings(t, []string{
+		"RELAY_DRAIN_DELAY=0s", "RELAY_PUBLIC_ADDR=127.0.0.1:0", "RELAY_API_ADDR=127.0.0.1:0", "RELAY_OPS_ADDR=127.0.0.1:0",
+	}), slog.New(slog.NewTextHandler(said, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	begin := make(chan struct{})
+	var asking sync.WaitGroup
+	for range 200 {
+		asking.Go(func() {
+			<-begin
+			r.Leave()
+		})
+	}
+	close(begin)
+	asking.Wait()
+	if n := strings.Count(said.String(), "leaving: "); n != 1 {
+		t.Errorf("told %d times:\n%s", n, said)
+	}
 }
 
 // A frozen relay takes connections and never answers.

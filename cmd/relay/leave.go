@@ -41,10 +41,10 @@ func toldPlan(cfg *config.Config) hub.DrainPlan {
 
 // Leave implements api.Leaver.
 func (r *relay) Leave() {
-	if r.hub.Draining() {
+	done, begins := r.drain(askedPlan(r.config))
+	if !begins {
 		return
 	}
-	done := r.drain(askedPlan(r.config))
 	go func() {
 		<-done
 		r.log.Info("drained: the api goes on until SIGTERM", "connections", r.hub.Connections())
@@ -54,19 +54,23 @@ func (r *relay) Leave() {
 // DrainStatus implements api.Leaver.
 func (r *relay) DrainStatus() hub.DrainStatus { return r.hub.DrainStatus() }
 
-// drain begins to leave by a plan, unless a drain is under way.
-func (r *relay) drain(plan hub.DrainPlan) (done <-chan struct{}) {
-	if !r.hub.Draining() {
+// drain begins to leave by a plan, unless a drain is under way: what is logged
+// is the plan in force, and once, also if a signal and requests come together.
+func (r *relay) drain(plan hub.DrainPlan) (done <-chan struct{}, begins bool) {
+	r.leaving.Do(func() {
+		begins = true
 		r.log.Info("leaving: clients are released", "connections", r.hub.Connections(),
 			"delay", plan.Delay, "window", plan.Window, "generation", r.config.Generation)
-	}
-	return r.hub.Drain(plan)
+		r.left = r.hub.Drain(plan)
+	})
+	return r.left, begins
 }
 
 // leave drains and closes. The api stays up until the last client is gone, so
 // that the app's last events go out.
 func (r *relay) leave() {
-	<-r.drain(toldPlan(r.config))
+	done, _ := r.drain(toldPlan(r.config))
+	<-done
 	if left := r.hub.Connections(); left > 0 {
 		r.log.Warn("the drain window is over: the rest is closed at once", "connections", left)
 	}

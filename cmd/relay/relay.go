@@ -33,6 +33,9 @@ type relay struct {
 	shared  *sharedSecret
 	// In the order in which they are told to stop.
 	public, api, ops *listener
+
+	leaving sync.Once
+	left    <-chan struct{} // closed when the drain is over; set by leaving
 }
 
 // newRelay builds a relay and listens. The error is about an address or the
