@@ -144,13 +144,14 @@ func (h *Hub) hold(until time.Time) {
 	ctx, cancel := context.WithDeadline(h.ctx, until)
 	defer cancel()
 	for silences := 0; h.expectsAnybody(); {
-		hold, heard, err := h.rollout(ctx)
-		if heard {
+		r, err := h.askRoster(ctx)
+		if r.complete {
 			silences = 0
 		} else {
 			silences++
 		}
-		if err != nil || !hold && (heard || silences > mostSilences) || !retry.Sleep(ctx, rosterEvery) {
+		known := r.complete || silences > mostSilences
+		if err != nil || known && !r.hold || !retry.Sleep(ctx, r.pause()) {
 			return
 		}
 	}

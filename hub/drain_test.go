@@ -210,6 +210,7 @@ type exchange struct {
 	mu      sync.Mutex
 	members []*member
 	away    bool
+	asked   int // questions so far
 }
 
 type member struct {
@@ -246,6 +247,9 @@ func (m *member) Publish(_ context.Context, batch []bus.Publication) []bus.Recei
 	defer m.x.mu.Unlock()
 	if m.x.away {
 		return []bus.Receipt{{Err: bus.ErrUnavailable}}
+	}
+	if batch[0].Name == "question" {
+		m.x.asked++
 	}
 	heard := 0
 	for _, other := range m.x.members {
@@ -374,6 +378,31 @@ func TestHoldEnds(t *testing.T) {
 				t.Errorf("released after %v", at)
 			}
 		})
+	})
+}
+
+// All that hold ask all there are, so many ask less often.
+func TestManyAskLessOften(t *testing.T) {
+	const relays, hold = 81, 19 * time.Second // which is two seconds between questions
+	synctest.Test(t, func(t *testing.T) {
+		x := &exchange{}
+		var all []*hub.Hub
+		for i := range relays {
+			generation := "b"
+			if i < 2 {
+				generation = "a"
+			}
+			all = append(all, hub.New(x.join(), hub.Options{Generation: generation, Workers: 1}))
+		}
+		synctest.Wait() // all hear each other
+		crowd(t, all[0], 1)
+		<-all[0].Drain(hub.DrainPlan{Hold: hold, Patience: time.Second})
+		if x.asked != 10 {
+			t.Errorf("asked %d times in %v, want 10", x.asked, hold)
+		}
+		for _, h := range all {
+			h.Close()
+		}
 	})
 }
 

@@ -8,8 +8,11 @@ import (
 )
 
 const (
-	// rosterEvery is how often a relay that holds its clients asks who is there.
+	// rosterEvery is how often a relay that holds its clients asks who is there,
+	// and rosterShare what each that answers adds to the pause. All that hold ask
+	// all there are: every second, a few hundred would keep Redis busy.
 	rosterEvery = time.Second
+	rosterShare = 25 * time.Millisecond
 	// rosterPatience is how long it waits for the answers, and mostSilences how
 	// often in a row. A relay that is silent for longer counts as gone: it must
 	// not hold up the others.
@@ -38,16 +41,31 @@ func (h *Hub) self() *peer {
 	}
 }
 
-// rollout asks the other relays, and says whether to hold clients because of
-// what they answer. heard is false if one of them did not answer in time.
-func (h *Hub) rollout(ctx context.Context) (hold, heard bool, err error) {
+// roster is what the other relays answer to the question who is there.
+type roster struct {
+	// hold: their answers are a reason to keep clients.
+	hold bool
+	// complete is false if one of them did not answer in time.
+	complete bool
+	relays   int
+}
+
+// pause comes before the next question.
+func (r roster) pause() time.Duration {
+	return max(rosterEvery, time.Duration(r.relays)*rosterShare)
+}
+
+// askRoster asks the other relays.
+func (h *Hub) askRoster(ctx context.Context) (r roster, err error) {
 	var peers []peer
-	heard, err = h.ask(ctx, question{Roster: &rosterOrder{}}, rosterPatience, func(a answer) {
+	r.complete, err = h.ask(ctx, question{Roster: &rosterOrder{}}, rosterPatience, func(a answer) {
+		r.relays++
 		if a.Relay != nil {
 			peers = append(peers, *a.Relay)
 		}
 	})
-	return shouldHold(h.options.Generation, peers), heard, err
+	r.hold = shouldHold(h.options.Generation, peers)
+	return r, err
 }
 
 // shouldHold is the rule: whether a relay that was told to leave keeps its
