@@ -36,6 +36,8 @@ func TestSchemaRefuses(t *testing.T) {
 		{"config.history_ttl=10", "got number, want string"},
 		{"config.history_ttl=ten", "/config/history_ttl"},
 		{"config.public_channels=news", "got string, want array"},
+		{"config.allowed_origins={app.example.com}", "/config/allowed_origins/0"},
+		{"config.allowed_origins={https://app.example.com/}", "/config/allowed_origins/0"},
 		{"config.public_path=live", "/config/public_path"},
 		{"config.log_level=loud", "/config/log_level"},
 		{"drain.windowSeconds=20s", "/drain/windowSeconds"},
