@@ -173,6 +173,9 @@ relay.sidecar.check fails with a sentence on what could not work.
 {{- range $key, $_ := default dict .resources -}}
 {{- if not (has $key (list "cpuRequest" "memoryLimit" "memoryRequest")) }}{{ fail (printf "relay.sidecar: resources has no option %q" $key) }}{{ end -}}
 {{- end -}}
+{{- with .gracePeriod -}}
+{{- if not (regexMatch "^[0-9]+$" (toString .)) }}{{ fail (printf "relay.sidecar: gracePeriod: %q is not a number of seconds like @GRACE@" (toString .)) }}{{ end -}}
+{{- end -}}
 {{- with (default dict .resources).memoryLimit -}}
 {{- if not (regexMatch "@QUANTITY@" (toString .)) }}{{ fail (printf "relay.sidecar: resources.memoryLimit: %q is not a quantity like 256Mi" (toString .)) }}{{ end -}}
 {{- end -}}

@@ -175,6 +175,7 @@ func TestTemplateRefuses(t *testing.T) {
 		{func(v map[string]any) { v["ports"] = map[string]any{"web": 1} }, `ports has no option "web"`},
 		{func(v map[string]any) { v["resources"] = map[string]any{"limits": 1} }, `resources has no option "limits"`},
 		{func(v map[string]any) { v["resources"] = map[string]any{"memoryLimit": "much"} }, "not a quantity"},
+		{func(v map[string]any) { v["gracePeriod"] = "60s" }, "not a number of seconds"},
 		{func(v map[string]any) { inner(v, "env")["RELAY_HISTORY_SIZ"] = "1" }, "RELAY_HISTORY_SIZ is no setting"},
 		{func(v map[string]any) { inner(v, "env")["RELAY_OPS_ADDR"] = ":1" }, "RELAY_OPS_ADDR is no setting"},
 		{func(v map[string]any) { inner(v, "env")["RELAY_API_KEYS"] = "k" }, "RELAY_API_KEYS is a secret"},
