@@ -109,6 +109,8 @@ func TestSentences(t *testing.T) {
 		{"ingress.enabled=true", "Set ingress.hosts"},
 		{"httpRoute.enabled=true", "Set httpRoute.parentRefs"},
 		{"service.nodePort=30000", "service.nodePort means nothing for service.type=ClusterIP"},
+		{`podLabels.app\.kubernetes\.io/name=x`, "commonLabels or podLabels has app.kubernetes.io/name"},
+		{`commonLabels.pod-template-hash=x`, "commonLabels or podLabels has pod-template-hash"},
 		{"env[0].name=RELAY_OPEN,env[0].value=x", "env sets RELAY_OPEN"},
 	} {
 		out, err := helm(t, "template", "rel", chartDir, "--kube-version", kubeVersion, "--values", filepath.Join(chartDir, "ci", "open-values.yaml"), "--set", tt.set)

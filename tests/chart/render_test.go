@@ -465,6 +465,15 @@ func TestMemoryLimit(t *testing.T) {
 	}
 }
 
+// A label of the pods beats the same one of everything.
+func TestPodLabels(t *testing.T) {
+	objects := render(t, "--values", filepath.Join(chartDir, "ci", "open-values.yaml"), "--set", "commonLabels.team=a,podLabels.team=b")
+	d := one(t, objects, "Deployment")
+	if d.Metadata.Labels["team"] != "a" || d.Spec.Template.Metadata.Labels["team"] != "b" {
+		t.Errorf("%v, pods %v", d.Metadata.Labels, d.Spec.Template.Metadata.Labels)
+	}
+}
+
 // The notes are shown to whoever installs. `helm template` shows none, and
 // `helm install` wants a cluster: so a copy of the chart has them in an object.
 func TestNotes(t *testing.T) {

@@ -62,6 +62,12 @@ at once, each with what to do about it.
 {{- $problems = append $problems "service.nodePort means nothing for service.type=ClusterIP. Set the type, or leave it out" -}}
 {{- end -}}
 
+{{- range $name, $_ := merge (dict) (default dict $v.podLabels) (default dict $v.commonLabels) -}}
+{{- if has $name (list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "helm.sh/chart" "pod-template-hash") -}}
+{{- $problems = append $problems (printf "commonLabels or podLabels has %s, which says whose pods are whose, and is not yours to set. Leave it out; nameOverride changes the name" $name) -}}
+{{- end -}}
+{{- end -}}
+
 {{- range $v.env -}}
 {{- if hasPrefix "RELAY_" .name -}}
 {{- $problems = append $problems (printf "env sets %s. The relay's settings belong into config, its secrets into secrets" .name) -}}
