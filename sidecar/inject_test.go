@@ -313,14 +313,21 @@ func TestTextThatEndsTheFile(t *testing.T) {
 }
 
 // A list that Inject began is where somebody may put a container of theirs.
-func TestContainerBetweenTheMarks(t *testing.T) {
-	file := head + "      containers:\n        - name: app\n"
-	edited := strings.Replace(check(t, file, options()), "      # relay inject: end\n", "        - name: mine\n      # relay inject: end\n", 1)
-	_, _, uninjecting := sidecar.Uninject(edited, nil)
-	_, _, injecting := sidecar.Inject(edited, options(), nil)
-	for _, err := range []error{uninjecting, injecting} {
-		if err == nil || !strings.Contains(err.Error(), "a container of yours stands between the marks") {
-			t.Errorf("got %v", err)
+func TestContainerInTheList(t *testing.T) {
+	const end, mine = "      # relay inject: end\n", "        - name: mine\n"
+	injected := check(t, head+"      containers:\n        - name: app\n", options())
+	for name, c := range map[string]struct{ with, want, hint string }{
+		"between the marks": {mine + end, "a container of yours stands between the marks", "cut it out, run relay inject --uninject, and put it back"},
+		"behind them":       {end + mine, "would not be what it was", "cut out what was added to the sidecar's list"},
+	} {
+		edited := strings.Replace(injected, end, c.with, 1)
+		_, _, uninjecting := sidecar.Uninject(edited, nil)
+		_, _, injecting := sidecar.Inject(edited, options(), nil)
+		for _, err := range []error{uninjecting, injecting} {
+			var refusals sidecar.Refusals
+			if !errors.As(err, &refusals) || !strings.Contains(refusals[0].Text, c.want) || !strings.Contains(refusals[0].Hint, c.hint) {
+				t.Errorf("%s: got %v", name, err)
+			}
 		}
 	}
 }

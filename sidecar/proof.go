@@ -72,7 +72,8 @@ func (d *document) proveClean(clean *document, found []workload, first block) *R
 			return nil
 		}
 	}
-	return d.refuse(first.first+1, "without what stands between these marks the document would not be what it was", "take the sidecar and its marks out by hand")
+	return d.refuse(first.first+1, "without what stands between these marks the document would not be what it was",
+		"cut out what was added to the sidecar's list, run relay inject --uninject, and put it back; or take out the sidecar and its marks by hand")
 }
 
 // reduce takes from both specs what Inject may have changed. It counts the
