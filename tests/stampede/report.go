@@ -2,14 +2,14 @@ package stampede
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
+
+	"relay/tests/crowd"
 )
 
 // Report is what a run came to.
@@ -32,18 +32,13 @@ type Phase struct {
 	// subscribed, CaughtUp when all had seen what had been acknowledged by then.
 	Did, Back, CaughtUp time.Duration
 	Counts
-	// Peak is the most clients that came in one second.
+	// Peak is the most clients that came within any one second.
 	Peak int64
 	// Memory is the most that a process of each relay's place, and that of the
 	// crowd, has had in memory so far.
 	Memory [relays + 1]int64
-	// Live are the ages of events when clients saw them that were there when
-	// they were made, Late those of the others.
-	Live, Late *latencies
 	// Drains is how relays left that were told to.
 	Drains []drain
-	// Ends says how connections, and attempts to make one, ended.
-	Ends map[string]int
 
 	begin  time.Time
 	before Counts
@@ -51,17 +46,14 @@ type Phase struct {
 
 // Counts are numbers that only grow, or their growth.
 type Counts struct {
-	Handshakes, Came, Refused, Resets int64
+	crowd.Tally
 	// CPU is the processor time of each relay's place, and the crowd's.
 	CPU   [relays + 1]time.Duration
 	Redis calls
 }
 
 func (c Counts) minus(before Counts) Counts {
-	c.Handshakes -= before.Handshakes
-	c.Came -= before.Came
-	c.Refused -= before.Refused
-	c.Resets -= before.Resets
+	c.Tally = c.Tally.Minus(before.Tally)
 	for i := range c.CPU {
 		c.CPU[i] -= before.CPU[i]
 	}
@@ -79,8 +71,8 @@ func (p *Phase) String() string {
 	fmt.Fprintf(&b, "  came %d (at most %d/s), handshakes and polls %d, resets %d, publishes repeated %d\n",
 		p.Came, p.Peak, p.Handshakes, p.Resets, p.Refused)
 	fmt.Fprintf(&b, "  events live %d (p50 %v, p99 %v, all %v), late %d (p50 %v, all %v)\n",
-		p.Live.Count(), p.Live.quantile(.5), p.Live.quantile(.99), p.Live.quantile(1),
-		p.Late.Count(), p.Late.quantile(.5), p.Late.quantile(1))
+		p.Live.Count(), p.Live.Quantile(.5), p.Live.Quantile(.99), p.Live.Quantile(1),
+		p.Late.Count(), p.Late.Quantile(.5), p.Late.Quantile(1))
 	fmt.Fprintf(&b, "  redis: scripts %d, of these reads %d; SUBSCRIBE %d, UNSUBSCRIBE %d\n",
 		p.Redis["evalsha"], p.Reads(), p.Redis["subscribe"], p.Redis["unsubscribe"])
 	if len(p.Drains) > 0 {
@@ -123,17 +115,6 @@ func (r *Report) String() string {
 		fmt.Fprintln(&b, "  "+v)
 	}
 	return b.String()
-}
-
-// nameOf gives an end a name without addresses and numbers of its own.
-func nameOf(err error) string {
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "nobody listens"
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return "the connection was reset"
-	}
-	return err.Error()
 }
 
 // scrape returns what a relay counts of closes and drops, where it counts any.

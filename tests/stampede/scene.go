@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"relay/tests/crowd"
 	"relay/tests/faultproxy"
 )
 
@@ -39,7 +40,7 @@ func roll(ctx context.Context, r *run) {
 func killEach(ctx context.Context, r *run) {
 	for _, n := range r.fleet.nodes {
 		n.kill()
-		sleep(ctx, time.Second)
+		crowd.Sleep(ctx, time.Second)
 	}
 }
 
@@ -76,9 +77,9 @@ func freeze(ctx context.Context, r *run, d faultproxy.Direction) {
 	cut, killed := r.fleet.nodes[0], r.fleet.nodes[1]
 	cut.back.Freeze(d)
 	defer cut.back.Heal()
-	sleep(ctx, r.config.Fault/2)
+	crowd.Sleep(ctx, r.config.Fault/2)
 	killed.kill()
-	sleep(ctx, r.config.Fault/2)
+	crowd.Sleep(ctx, r.config.Fault/2)
 }
 
 // rollRestartedRedis is roll, with a Redis that is restarted in the middle and
@@ -86,9 +87,9 @@ func freeze(ctx context.Context, r *run, d faultproxy.Direction) {
 func rollRestartedRedis(ctx context.Context, r *run) {
 	var restart sync.WaitGroup
 	restart.Go(func() {
-		sleep(ctx, r.config.DrainWindow*3/2)
+		crowd.Sleep(ctx, r.config.DrainWindow*3/2)
 		r.fleet.redis.Stop()
-		sleep(ctx, r.config.Fault/2)
+		crowd.Sleep(ctx, r.config.Fault/2)
 		r.fleet.redis.Restart()
 	})
 	defer restart.Wait()

@@ -4,9 +4,8 @@
 // scenes: restarts in a row, kills, a Redis that answers late or not at all.
 //
 // Where package chaos draws many faults for few clients, this plays few faults
-// for many, and measures what they cost. Its verdict shares no code with the
-// relay's: every event carries its number in its channel, and each client has
-// to see each number once and in order, across all of its connections.
+// for many, and measures what they cost. Clients, publishers and the verdict are
+// those of package crowd.
 package stampede
 
 import (
@@ -16,6 +15,7 @@ import (
 	"io"
 	"time"
 
+	"relay/tests/crowd"
 	"relay/tests/harness"
 )
 
@@ -105,25 +105,23 @@ type run struct {
 	config  Config
 	harness *harness.Harness
 	fleet   *fleet
-	books   map[string]*book // by channel
-	crowd   *crowd
+	crowd   *crowd.Crowd
 	gauges  *gauges
-	wrongs  wrongs
 	report  *Report
 }
 
 func (r *run) play(ctx context.Context) {
 	r.setUp()
 	ctx, stop := context.WithCancel(ctx)
-	defer r.crowd.wait()
+	defer r.crowd.Wait()
 	defer stop()
 	stopMeasuring := r.gauges.watch(ctx)
 	defer stopMeasuring()
 
 	report := &Report{Config: r.config}
-	report.Phases = append(report.Phases, r.phase(ctx, "arrival", func() { r.crowd.arrive(ctx) }))
-	stopPublishing := r.publish(ctx)
-	report.Phases = append(report.Phases, r.phase(ctx, "quiet", func() { sleep(ctx, r.config.Quiet) }))
+	report.Phases = append(report.Phases, r.phase(ctx, "arrival", func() { r.crowd.Arrive(ctx) }))
+	stopPublishing := r.crowd.Publish(ctx)
+	report.Phases = append(report.Phases, r.phase(ctx, "quiet", func() { crowd.Sleep(ctx, r.config.Quiet) }))
 	for _, name := range r.config.Scenes {
 		report.Phases = append(report.Phases, r.phase(ctx, name, func() { scenes[name](ctx, r) }))
 	}
@@ -132,18 +130,24 @@ func (r *run) play(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	report.Violations = r.wrongs.all()
+	report.Violations = r.crowd.Wrongs()
 	report.Totals = r.gauges.totals()
-	for _, b := range r.books {
-		report.Events += b.taken()
+	for _, taken := range r.crowd.Taken() {
+		report.Events += taken
 	}
 	r.report = report
 }
 
 func (r *run) setUp() {
-	r.books = make(map[string]*book)
 	r.fleet = newFleet(r.harness, r.config)
-	r.crowd = newCrowd(r)
+	config := crowd.Config{
+		Clients: r.config.Clients, Channels: r.config.Channels, Rate: r.config.Rate, SoloRate: r.config.SoloRate,
+	}
+	for _, n := range r.fleet.nodes {
+		config.Public = append(config.Public, n.public)
+		config.Publish = append(config.Publish, n.api)
+	}
+	r.crowd = crowd.New(config)
 	r.gauges = newGauges(r)
 }
 
@@ -153,18 +157,18 @@ func (r *run) phase(ctx context.Context, name string, do func()) *Phase {
 	p := r.gauges.begin(name)
 	do()
 	p.Did = time.Since(p.begin)
-	if who := r.await(ctx, r.crowd.away); who != "" {
-		r.wrongs.add("%s: %s is not back after %v", name, who, r.config.Patience)
+	if who := r.crowd.Await(ctx, r.config.Patience, r.crowd.Away); who != "" {
+		r.crowd.Complain("%s: %s is not back after %v", name, who, r.config.Patience)
 	}
 	p.Back = time.Since(p.begin)
-	goal := r.taken()
-	if who := r.await(ctx, func() string { return r.crowd.behind(goal) }); who != "" {
-		r.wrongs.add("%s: %s has not caught up after %v", name, who, r.config.Patience)
+	goal := r.crowd.Taken()
+	if who := r.crowd.Await(ctx, r.config.Patience, func() string { return r.crowd.Behind(goal) }); who != "" {
+		r.crowd.Complain("%s: %s has not caught up after %v", name, who, r.config.Patience)
 	}
 	p.CaughtUp = time.Since(p.begin)
 	r.gauges.end(p)
 	if p.Came >= manyCome && p.Reads() > p.Came/2 {
-		r.wrongs.add("%s: %d clients cost %d reads of history: they do not share", name, p.Came, p.Reads())
+		r.crowd.Complain("%s: %d clients cost %d reads of history: they do not share", name, p.Came, p.Reads())
 	}
 	r.tell("%v", p)
 	return p
@@ -174,38 +178,6 @@ func (r *run) phase(ctx context.Context, name string, do func()) *Phase {
 // Few come one by one and share nothing; and positions are audited meanwhile.
 const manyCome = 5000
 
-// taken is how many events each channel has had that were acknowledged.
-func (r *run) taken() map[string]int64 {
-	taken := make(map[string]int64, len(r.books))
-	for channel, b := range r.books {
-		taken[channel] = b.taken()
-	}
-	return taken
-}
-
-// await waits until there is nobody left to wait for, and else says who.
-func (r *run) await(ctx context.Context, who func() string) string {
-	deadline := time.Now().Add(r.config.Patience)
-	for {
-		name := who()
-		if name == "" || time.Now().After(deadline) || !sleep(ctx, 20*time.Millisecond) {
-			return name
-		}
-	}
-}
-
 func (r *run) tell(format string, args ...any) {
 	fmt.Fprintf(r.config.Progress, "%s %s\n", time.Now().Format("15:04:05.000"), fmt.Sprintf(format, args...))
-}
-
-// sleep reports whether ctx lasted longer.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -1,4 +1,4 @@
-package stampede
+package crowd
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package stampede
+package crowd
 
 import (
 	"fmt"
@@ -51,13 +51,14 @@ func TestJudge(t *testing.T) {
 }
 
 func TestQuantiles(t *testing.T) {
-	l := &latencies{}
+	r := &recorder{}
 	for range 99 {
-		l.add(1e6) // 1 ms
+		r.add(1e6) // 1 ms
 	}
-	l.add(1e9)
+	r.add(1e9)
+	l := r.latencies()
 	for part, most := range map[float64]int64{.5: 1_100_000, .99: 1_100_000, 1: 1_100_000_000} {
-		if got := l.quantile(part).Nanoseconds(); got < most*9/11 || got > most {
+		if got := l.Quantile(part).Nanoseconds(); got < most*9/11 || got > most {
 			t.Errorf("quantile %v is %d ns", part, got)
 		}
 	}

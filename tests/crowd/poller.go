@@ -1,4 +1,4 @@
-package stampede
+package crowd
 
 import (
 	"context"
@@ -59,7 +59,7 @@ func (p *poller) ask(ctx context.Context, addr string, c *client) error {
 	if p.cursor != "" {
 		path += "&since=" + url.QueryEscape(p.cursor)
 	}
-	res, err := p.line.get(addr, path, "", http.StatusOK, pollWait+answerTimeout)
+	res, err := p.line.get(c.host(addr), path, "", http.StatusOK, pollWait+answerTimeout)
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (p *poller) ask(ctx context.Context, addr string, c *client) error {
 	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
 		return endOf(err)
 	}
-	c.run.gauges.connected()
+	c.crowd.handshakes.Add(1)
 	var farewell error
 	for _, text := range answer.Frames {
 		if err := c.take(text); err != nil {

@@ -1,4 +1,4 @@
-package stampede
+package crowd
 
 import (
 	"bufio"
@@ -45,9 +45,9 @@ func (l *line) close() {
 
 // get asks for a path and returns the answer, if its status is the one hoped
 // for. patience is for the status.
-func (l *line) get(addr, path, headers string, status int, patience time.Duration) (*http.Response, error) {
+func (l *line) get(host, path, headers string, status int, patience time.Duration) (*http.Response, error) {
 	_ = l.SetDeadline(time.Now().Add(patience))
-	if _, err := fmt.Fprintf(l, "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", path, addr, headers); err != nil {
+	if _, err := fmt.Fprintf(l, "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", path, host, headers); err != nil {
 		return nil, err
 	}
 	res, err := http.ReadResponse(l.in, &http.Request{Method: http.MethodGet})

@@ -1,6 +1,7 @@
-package stampede
+package crowd
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,15 +15,16 @@ import (
 
 // client is one member of the crowd. It comes back as often as it is sent away.
 type client struct {
-	run  *run
-	name string
-	way  way
-	base int // the relay it is at, or tries next
+	crowd *Crowd
+	name  string
+	way   way
+	base  int // the address it is at, or tries next
 
 	mu     sync.Mutex
 	places []place
 	back   int       // channels it has been told about on this connection
 	since  time.Time // when it was told about the last of them
+	visits int       // how often that was
 
 	// Owned by its goroutine.
 	scratch  []byte
@@ -40,8 +42,8 @@ type way interface {
 	pause(failures int) time.Duration
 }
 
-func newClient(r *run, number int, channels []string) *client {
-	c := &client{run: r, base: number % relays}
+func newClient(crowd *Crowd, number int, channels []string) *client {
+	c := &client{crowd: crowd, base: number % len(crowd.config.Public)}
 	switch number % 10 {
 	case 7, 8:
 		c.way = &eventSource{retry: time.Second}
@@ -52,7 +54,7 @@ func newClient(r *run, number int, channels []string) *client {
 	}
 	c.name = fmt.Sprintf("client %d (%v)", number, c.way)
 	for _, channel := range channels {
-		c.places = append(c.places, place{channel: channel, book: r.books[channel]})
+		c.places = append(c.places, place{channel: channel, book: crowd.books[channel]})
 	}
 	return c
 }
@@ -72,8 +74,9 @@ func (e *refusedError) Error() string { return "refused: " + e.status }
 
 // live comes and comes back until ctx ends.
 func (c *client) live(ctx context.Context) {
+	relays := len(c.crowd.config.Public)
 	for tried := 1; ctx.Err() == nil; tried++ {
-		err := c.way.attend(ctx, c.run.fleet.nodes[c.base].public, c)
+		err := c.way.attend(ctx, c.crowd.config.Public[c.base], c)
 		if err == nil { // a poll was answered
 			tried = 0
 			continue
@@ -82,14 +85,14 @@ func (c *client) live(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		c.run.gauges.ended(c.way, err)
+		c.crowd.ends.add(c.way, err)
 		var left *leftError
 		var refused *refusedError
 		switch {
 		case errors.As(err, &left):
 			c.base = rand.IntN(relays)
 			tried = 0
-			sleep(ctx, left.wait)
+			Sleep(ctx, left.wait)
 			continue
 		case errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, &refused):
 			// What a load balancer would have kept from it.
@@ -102,7 +105,7 @@ func (c *client) live(ctx context.Context) {
 		}
 		tried = 0
 		c.failures++
-		sleep(ctx, c.way.pause(c.failures))
+		Sleep(ctx, c.way.pause(c.failures))
 	}
 }
 
@@ -133,7 +136,7 @@ func (c *client) take(text []byte) error {
 		}
 		return errors.New("goodbye " + f.Reason)
 	case "error":
-		c.run.gauges.ended(c.way, fmt.Errorf("error frame: %s %s", f.Code, f.Message))
+		c.crowd.ends.add(c.way, fmt.Errorf("error frame: %s %s", f.Code, f.Message))
 		return nil
 	}
 	c.mu.Lock()
@@ -145,13 +148,13 @@ func (c *client) take(text []byte) error {
 	var err error
 	switch f.Type {
 	case "event":
-		c.run.gauges.event(time.UnixMicro(f.Data.At), c.back == len(c.places), c.since)
+		c.crowd.saw(time.UnixMicro(f.Data.At), c.back == len(c.places), c.since)
 		err = p.event(f.Data.Number, f.ID)
 	case "subscribed":
 		err = p.subscribed(f.ID, f.Recovered)
 		c.arrived()
 	case "reset":
-		c.run.gauges.resets.Add(1)
+		c.crowd.resets.Add(1)
 		err = p.reset(f.ID, f.Reason)
 	}
 	if err != nil {
@@ -160,7 +163,7 @@ func (c *client) take(text []byte) error {
 	return nil
 }
 
-func (c *client) complain(err error) { c.run.wrongs.add("%s: %v", c.name, err) }
+func (c *client) complain(err error) { c.crowd.Complain("%s: %v", c.name, err) }
 
 // arrived counts a channel of this connection; c.mu is held. Polls count once,
 // as long as they are answered.
@@ -170,10 +173,21 @@ func (c *client) arrived() {
 	}
 	if c.back++; c.back == len(c.places) {
 		c.since = time.Now()
+		c.visits++
 		c.failures = 0
-		c.run.gauges.arrived()
+		c.crowd.arrivals.add()
 	}
 }
+
+// visited is how often it has come.
+func (c *client) visited() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.visits
+}
+
+// host is what a request to an address names as its host.
+func (c *client) host(addr string) string { return cmp.Or(c.crowd.config.Host, addr) }
 
 // leave notes that there is no connection.
 func (c *client) leave() {

@@ -1,4 +1,4 @@
-package stampede
+package crowd
 
 import (
 	"bufio"
@@ -30,11 +30,11 @@ func (s *eventSource) attend(ctx context.Context, addr string, c *client) error 
 	if s.lastID != "" {
 		headers += "Last-Event-ID: " + s.lastID + "\r\n"
 	}
-	res, err := l.get(addr, "/v1/sse?"+c.query(false), headers, http.StatusOK, answerTimeout)
+	res, err := l.get(c.host(addr), "/v1/sse?"+c.query(false), headers, http.StatusOK, answerTimeout)
 	if err != nil {
 		return err
 	}
-	c.run.gauges.connected()
+	c.crowd.handshakes.Add(1)
 	return endOf(s.read(l, bufio.NewReaderSize(res.Body, 1024), c))
 }
 

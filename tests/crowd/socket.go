@@ -1,4 +1,4 @@
-package stampede
+package crowd
 
 import (
 	"context"
@@ -40,10 +40,10 @@ func (s *socket) attend(ctx context.Context, addr string, c *client) error {
 		return err
 	}
 	defer l.close()
-	if _, err := l.get(addr, "/v1/ws?"+c.query(true), upgrade, http.StatusSwitchingProtocols, answerTimeout); err != nil {
+	if _, err := l.get(c.host(addr), "/v1/ws?"+c.query(true), upgrade, http.StatusSwitchingProtocols, answerTimeout); err != nil {
 		return err
 	}
-	c.run.gauges.connected()
+	c.crowd.handshakes.Add(1)
 	s.farewell = nil
 	for {
 		if err := s.read(l, c); err != nil {

@@ -1,4 +1,4 @@
-package stampede
+package crowd
 
 import (
 	"bytes"
@@ -13,10 +13,10 @@ import (
 )
 
 // publisher posts events as an app does: each with a key, and again, to any
-// relay, until it is told that they are taken. It alone publishes to its
+// address, until it is told that they are taken. It alone publishes to its
 // channels, which take turns.
 type publisher struct {
-	run      *run
+	crowd    *Crowd
 	channels []string
 	turn     int
 	numbers  map[string]int64
@@ -46,20 +46,20 @@ const (
 	soloBatch = 10
 )
 
-// publish starts the publishers, and returns what stops them: what is not
+// Publish starts the publishers, and returns what stops them: what is not
 // acknowledged by then is retried until it is.
-func (r *run) publish(ctx context.Context) (stop func()) {
+func (c *Crowd) Publish(ctx context.Context) (stop func()) {
 	publishing, cancel := context.WithCancel(ctx)
 	var publishers sync.WaitGroup
 	begin := func(channels []string, batch int, rate float64) {
-		p := newPublisher(r, channels)
+		p := newPublisher(c, channels)
 		publishers.Go(func() { p.work(publishing, ctx, batch, time.Duration(float64(batch)/rate*float64(time.Second))) })
 	}
-	for _, channel := range r.crowd.shared {
-		begin([]string{channel}, 1, r.config.Rate/float64(len(r.crowd.shared)))
+	for _, channel := range c.shared {
+		begin([]string{channel}, 1, c.config.Rate/float64(len(c.shared)))
 	}
-	if len(r.crowd.solo) > 0 {
-		begin(r.crowd.solo, min(soloBatch, len(r.crowd.solo)), r.config.SoloRate)
+	if len(c.solo) > 0 {
+		begin(c.solo, min(soloBatch, len(c.solo)), c.config.SoloRate)
 	}
 	return func() {
 		cancel()
@@ -67,20 +67,20 @@ func (r *run) publish(ctx context.Context) (stop func()) {
 	}
 }
 
-func newPublisher(r *run, channels []string) *publisher {
-	return &publisher{run: r, channels: channels, numbers: make(map[string]int64),
+func newPublisher(c *Crowd, channels []string) *publisher {
+	return &publisher{crowd: c, channels: channels, numbers: make(map[string]int64),
 		http: &http.Client{Timeout: publishTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 1}}}
 }
 
 // work posts a batch every so often until publishing ends.
 func (p *publisher) work(publishing, mend context.Context, batch int, every time.Duration) {
-	sleep(publishing, rand.N(every))
+	Sleep(publishing, rand.N(every))
 	next := time.Now()
 	for publishing.Err() == nil {
 		p.post(mend, p.batch(batch))
 		// Not more often after a while without Redis: apps do not save up.
 		next = latest(next.Add(every), time.Now())
-		sleep(publishing, time.Until(next))
+		Sleep(publishing, time.Until(next))
 	}
 }
 
@@ -110,18 +110,20 @@ func (p *publisher) post(ctx context.Context, items []item) {
 		panic(err) // strings and numbers always marshal
 	}
 	for ctx.Err() == nil && !p.attempt(ctx, items, body) {
-		p.run.gauges.refused.Add(1)
-		sleep(ctx, rand.N(retryPause))
+		p.crowd.refused.Add(1)
+		Sleep(ctx, rand.N(retryPause))
 	}
 }
 
 // attempt reports whether all items were acknowledged.
 func (p *publisher) attempt(ctx context.Context, items []item, body []byte) bool {
-	api := p.run.fleet.nodes[rand.IntN(relays)].api
+	addrs := p.crowd.config.Publish
+	api := addrs[rand.IntN(len(addrs))]
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+api+"/v1/events", bytes.NewReader(body))
 	if err != nil {
 		panic(err) // the address is ours
 	}
+	req.Host = p.crowd.config.Host
 	res, err := p.http.Do(req)
 	if err != nil {
 		return false
@@ -135,12 +137,12 @@ func (p *publisher) attempt(ctx context.Context, items []item, body []byte) bool
 		Results []struct{ ID string }
 	}
 	if res.StatusCode != http.StatusOK || json.Unmarshal(text, &answer) != nil || len(answer.Results) != len(items) {
-		p.run.wrongs.add("a publish was answered %s %.300s", res.Status, text)
+		p.crowd.Complain("a publish was answered %s %.300s", res.Status, text)
 		return false
 	}
 	for i, result := range answer.Results {
-		if err := p.run.books[items[i].Channel].ack(items[i].Data.Number, result.ID); err != nil {
-			p.run.wrongs.add("the publisher of %s: %v", items[i].Channel, err)
+		if err := p.crowd.books[items[i].Channel].ack(items[i].Data.Number, result.ID); err != nil {
+			p.crowd.Complain("the publisher of %s: %v", items[i].Channel, err)
 		}
 	}
 	return true
