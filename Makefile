@@ -7,7 +7,7 @@ SEED ?=
 STORE ?=
 IMAGE ?= docker.io/library/relay
 
-.PHONY: test setup lint race chart-test fuzz chaos stampede growth bench fmt build image image-test clean
+.PHONY: test setup lint race chart-test kube-test fuzz chaos stampede growth bench fmt build image image-test clean
 
 # Setup, then linters, then tests, even under make -j.
 .NOTPARALLEL:
@@ -29,6 +29,11 @@ race:
 chart-test:
 	scripts/setup.sh helm
 	PATH="$(CURDIR)/bin:$$PATH" go test -tags chart -count 1 ./tests/chart
+
+# Everything that needs a Kubernetes, against the cluster of KUBECONFIG; see
+# tests/kube/README.md for what else it needs.
+kube-test: chart-test
+	PATH="$(CURDIR)/bin:$$PATH" go test -tags kube -v -count=1 -timeout 40m ./tests/kube/...
 
 fuzz:
 	FUZZTIME=$(FUZZTIME) scripts/fuzz.sh

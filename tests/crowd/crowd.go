@@ -36,6 +36,8 @@ type Config struct {
 	Publish []string
 	// Host is what requests name as theirs; empty: the address.
 	Host string
+	// Key is shown to who takes events; empty: none.
+	Key string
 }
 
 // Crowd is all clients and their publishers.

@@ -124,6 +124,9 @@ func (p *publisher) attempt(ctx context.Context, items []item, body []byte) bool
 		panic(err) // the address is ours
 	}
 	req.Host = p.crowd.config.Host
+	if key := p.crowd.config.Key; key != "" {
+		req.Header.Set("Authorization", "Bearer "+key)
+	}
 	res, err := p.http.Do(req)
 	if err != nil {
 		return false

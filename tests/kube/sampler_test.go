@@ -1,0 +1,105 @@
+//go:build kube
+
+package kube
+
+import (
+	"bufio"
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"relay/tests/crowd"
+)
+
+// sampler looks at a crowd and at the pods once a second.
+type sampler struct {
+	n        *namespace
+	audience *audience
+	begin    time.Time
+
+	mu       sync.Mutex
+	timeline Timeline
+}
+
+// sample begins to look. It ends with the test, or when it is stopped.
+func (n *namespace) sample(a *audience) (s *sampler, stop func()) {
+	s = &sampler{n: n, audience: a, begin: time.Now()}
+	ctx, cancel := context.WithCancel(a.ctx)
+	var looking sync.WaitGroup
+	looking.Go(func() { s.run(ctx) })
+	stop = func() {
+		cancel()
+		looking.Wait()
+	}
+	n.t.Cleanup(stop)
+	return s, stop
+}
+
+func (s *sampler) run(ctx context.Context) {
+	before, since := s.audience.Tally(), time.Now()
+	for crowd.Sleep(ctx, time.Until(since.Add(time.Second))) {
+		now, at := s.audience.Tally(), time.Now()
+		passed := now.Minus(before)
+		m := Moment{
+			At: at.Sub(s.begin), Came: float64(passed.Came) / at.Sub(since).Seconds(),
+			P99: passed.Live.Quantile(.99), Connections: s.connections(ctx),
+		}
+		s.mu.Lock()
+		s.timeline.Moments = append(s.timeline.Moments, m)
+		s.mu.Unlock()
+		before, since = now, at
+	}
+}
+
+// connections asks every pod's relay. One that does not answer has none.
+func (s *sampler) connections(ctx context.Context) map[Pod]int {
+	out, err := command("", "kubectl", "--namespace", s.n.name, "get", "pods", "-l", "app=app", "-o",
+		`jsonpath={range .items[*]}{.metadata.name} {.metadata.labels.pod-template-hash} {.status.podIP}{"\n"}{end}`)
+	if err != nil {
+		return nil
+	}
+	all := make(map[Pod]int)
+	for line := range strings.Lines(out) {
+		if fields := strings.Fields(line); len(fields) == 3 {
+			if count, ok := connectionsOf(ctx, fields[2]); ok {
+				all[Pod{fields[0], fields[1]}] = count
+			}
+		}
+	}
+	return all
+}
+
+// connectionsOf reads a relay's relay_connections, of all transports.
+func connectionsOf(ctx context.Context, ip string) (count int, ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+ip+":8082/metrics", nil)
+	if err != nil {
+		return 0, false
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, false
+	}
+	defer res.Body.Close()
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		if !strings.HasPrefix(lines.Text(), "relay_connections{") {
+			continue
+		}
+		_, value, _ := strings.Cut(lines.Text(), "} ")
+		if n, err := strconv.ParseFloat(value, 64); err == nil {
+			count, ok = count+int(n), true
+		}
+	}
+	return count, ok
+}
+
+// drawn is the timeline so far.
+func (s *sampler) drawn(pace float64) *Timeline {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &Timeline{Moments: s.timeline.Moments[:len(s.timeline.Moments):len(s.timeline.Moments)], Pace: pace}
+}
