@@ -1,6 +1,7 @@
 package crowd
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -29,7 +30,7 @@ func (a *arrivals) from(begin time.Time) []time.Time {
 	defer a.mu.Unlock()
 	for i, at := range a.times {
 		if !at.Before(begin) {
-			return a.times[i:len(a.times):len(a.times)]
+			return slices.Clip(a.times[i:])
 		}
 	}
 	return nil

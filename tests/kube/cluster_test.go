@@ -208,14 +208,5 @@ func (p pod) readiness() condition {
 
 func (p pod) ready() bool { return p.readiness().Status == "True" }
 
-// names lists pods for a sentence.
-func names(pods []pod) string {
-	var all []string
-	for _, p := range pods {
-		all = append(all, p.Metadata.Name)
-	}
-	return strings.Join(all, ", ")
-}
-
 // setting is an environment variable of the tests.
 func setting(name string) string { return os.Getenv("KUBE_TEST_" + name) }

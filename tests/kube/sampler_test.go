@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -101,5 +102,5 @@ func connectionsOf(ctx context.Context, ip string) (count int, ok bool) {
 func (s *sampler) drawn(pace float64) *Timeline {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return &Timeline{Moments: s.timeline.Moments[:len(s.timeline.Moments):len(s.timeline.Moments)], Pace: pace}
+	return &Timeline{Moments: slices.Clip(s.timeline.Moments), Pace: pace}
 }

@@ -96,7 +96,7 @@ func TestValues(t *testing.T) {
 		// A fixed address may lie outside of this cluster's range.
 		out := n.helm("template", "relay", chart, "-f", file, "--set", "service.clusterIP=,api.service.clusterIP=")
 		var taken []string
-		for _, doc := range strings.Split(out, "\n---\n") {
+		for doc := range strings.SplitSeq(out, "\n---\n") {
 			kind := kindOf(doc)
 			switch {
 			case kind == "":
