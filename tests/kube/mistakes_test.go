@@ -40,7 +40,7 @@ func TestChartRefuses(t *testing.T) {
 func TestInjectRefuses(t *testing.T) {
 	n := newNamespace(t)
 	for name, c := range map[string]struct{ set, want string }{
-		"a window beyond the grace":     {"RELAY_DRAIN_WINDOW=60s", "RELAY_GRACE_PERIOD"},
+		"a window beyond the grace":     {"RELAY_DRAIN_WINDOW=60s", "Kubernetes kills the pod after 30s"},
 		"a setting that does not exist": {"RELAY_DRAIN_WINDOWS=3s", "did you mean RELAY_DRAIN_WINDOW?"},
 		"a secret that all could read":  {"RELAY_JWT_SECRET=" + strings.Repeat("x", 32), "--secret RELAY_JWT_SECRET"},
 		"a setting that is no duration": {"RELAY_DRAIN_WINDOW=soon", "RELAY_DRAIN_WINDOW"},

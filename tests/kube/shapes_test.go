@@ -3,6 +3,7 @@
 package kube
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -86,7 +87,7 @@ func TestEveryKindIsTaken(t *testing.T) {
 // server, as far as it has the kind. The others were only rendered.
 func TestValues(t *testing.T) {
 	n := newNamespace(t)
-	has := n.apiKinds()
+	has, version := n.apiKinds(), n.version()
 	files, err := filepath.Glob(chart + "/ci/*-values.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("the chart has no values in ci: %v", err)
@@ -94,7 +95,7 @@ func TestValues(t *testing.T) {
 	rendered := map[string]int{}
 	for _, file := range files {
 		// A fixed address may lie outside of this cluster's range.
-		out := n.helm("template", "relay", chart, "-f", file, "--set", "service.clusterIP=,api.service.clusterIP=")
+		out := n.helm("template", "relay", chart, "-f", file, "--set", "service.clusterIP=,api.service.clusterIP=", "--kube-version", version)
 		var taken []string
 		for doc := range strings.SplitSeq(out, "\n---\n") {
 			kind := kindOf(doc)
@@ -132,6 +133,17 @@ func (n *namespace) apiKinds() []string {
 		kinds = append(kinds, fields[len(fields)-3]+" "+fields[len(fields)-1])
 	}
 	return kinds
+}
+
+// version is the cluster's. Helm renders for the one that it was built with if
+// it is not told.
+func (n *namespace) version() string {
+	n.t.Helper()
+	var v struct{ ServerVersion struct{ GitVersion string } }
+	if err := json.Unmarshal([]byte(n.kubectl("version", "-o", "json")), &v); err != nil {
+		n.t.Fatal(err)
+	}
+	return v.ServerVersion.GitVersion
 }
 
 var (
