@@ -16,7 +16,8 @@ import (
 // rights are what docs/running.md says that the relay's user needs.
 const rights = "+@read +@write +@scripting +@pubsub +@connection +time +cluster|slots +cluster|shards +cluster|nodes ~relay:* ~{relay:* &relay:*"
 
-// redis starts a Redis on this machine that pods reach, with its data on disk,
+// redis starts a Redis on this machine that pods reach, with its data on disk
+// before it answers (a test that kills it asks for what it had acknowledged),
 // and gives the namespace a Secret with its URL. Strangers may only ping it.
 func (n *namespace) redis() *redistest.Server {
 	n.t.Helper()
@@ -24,7 +25,7 @@ func (n *namespace) redis() *redistest.Server {
 	password := rand.Text()
 	args := []string{
 		"--bind", "127.0.0.1", host, "--protected-mode", "no", "--loglevel", "warning", "--logfile", "/dev/null",
-		"--dir", n.t.TempDir(), "--appendonly", "yes", "--appendfsync", "everysec",
+		"--dir", n.t.TempDir(), "--appendonly", "yes", "--appendfsync", "always",
 		"--user", "default", "on", "nopass", "-@all", "+ping",
 		"--user", "relay", "on", ">" + password,
 	}
