@@ -20,7 +20,8 @@ import (
 // and nobody has missed anything.
 func TestRedisOutage(t *testing.T) {
 	n := newNamespace(t)
-	redis := n.redis()
+	// On disk before it answers: what was acknowledged has to be there afterwards.
+	redis := n.redis("--appendonly", "yes", "--appendfsync", "always", "--dir", t.TempDir())
 	n.apiSecret()
 	n.deploy(2, 30*time.Second)
 	n.install("strict", "config.ready_strict=true", "fullnameOverride=strict", "api.enabled=false")

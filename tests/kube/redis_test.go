@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,22 +17,20 @@ import (
 // rights are what docs/running.md says that the relay's user needs.
 const rights = "+@read +@write +@scripting +@pubsub +@connection +time +cluster|slots +cluster|shards +cluster|nodes ~relay:* ~{relay:* &relay:*"
 
-// redis starts a Redis on this machine that pods reach, with its data on disk
-// before it answers (a test that kills it asks for what it had acknowledged),
+// redis starts a Redis on this machine that pods reach, with further arguments,
 // and gives the namespace a Secret with its URL. It is closed to strangers.
-func (n *namespace) redis() *redistest.Server {
+func (n *namespace) redis(further ...string) *redistest.Server {
 	n.t.Helper()
 	host := n.host()
 	password := rand.Text()
 	args := []string{
 		"--bind", "127.0.0.1", host, "--protected-mode", "no", "--loglevel", "warning", "--logfile", "/dev/null",
-		"--dir", n.t.TempDir(), "--appendonly", "yes", "--appendfsync", "always",
 		// Off, but with all rights: it is as the default user that Redis 7.0 reads
 		// transactions from its own file after a restart, and scripts are such.
 		"--user", "default", "off", "+@all", "~*", "&*",
 		"--user", "relay", "on", ">" + password,
 	}
-	s := redistest.Start(n.t, append(args, strings.Fields(rights)...)...)
+	s := redistest.Start(n.t, slices.Concat(args, strings.Fields(rights), further)...)
 	_, port, _ := net.SplitHostPort(s.Addr)
 	n.kubectl("create", "secret", "generic", "redis", "--from-literal=url="+
 		fmt.Sprintf("redis://relay:%s@%s", password, net.JoinHostPort(host, port)))
