@@ -20,6 +20,8 @@ type sampler struct {
 	n        *namespace
 	audience *audience
 	begin    time.Time
+	pods     map[Pod]string // to addresses
+	listed   time.Time
 
 	mu       sync.Mutex
 	timeline Timeline
@@ -55,19 +57,34 @@ func (s *sampler) run(ctx context.Context) {
 	}
 }
 
-// connections asks every pod's relay. One that does not answer has none.
-func (s *sampler) connections(ctx context.Context) map[Pod]int {
+// listing is how often it asks which pods there are; each costs a kubectl.
+const listing = 3 * time.Second
+
+// list finds the address of every pod's relay.
+func (s *sampler) list() {
 	out, err := command("", "kubectl", "--namespace", s.n.name, "get", "pods", "-l", "app=app", "-o",
 		`jsonpath={range .items[*]}{.metadata.name} {.metadata.labels.pod-template-hash} {.status.podIP}{"\n"}{end}`)
 	if err != nil {
-		return nil
+		return
 	}
-	all := make(map[Pod]int)
+	s.pods = make(map[Pod]string)
 	for line := range strings.Lines(out) {
 		if fields := strings.Fields(line); len(fields) == 3 {
-			if count, ok := connectionsOf(ctx, fields[2]); ok {
-				all[Pod{fields[0], fields[1]}] = count
-			}
+			s.pods[Pod{fields[0], fields[1]}] = fields[2]
+		}
+	}
+}
+
+// connections asks every relay. One that does not answer has none.
+func (s *sampler) connections(ctx context.Context) map[Pod]int {
+	if time.Since(s.listed) >= listing {
+		s.list()
+		s.listed = time.Now()
+	}
+	all := make(map[Pod]int)
+	for pod, ip := range s.pods {
+		if count, ok := connectionsOf(ctx, ip); ok {
+			all[pod] = count
 		}
 	}
 	return all
