@@ -6,7 +6,6 @@ import (
 	_ "embed"
 	"strings"
 	"text/template"
-	"time"
 
 	"relay/tests/crowd"
 )
@@ -16,17 +15,18 @@ var appText string
 
 var appTemplate = template.Must(template.New("app.yaml").Parse(appText))
 
-// app is the values of testdata/app.yaml.
+// app is the values of testdata/app.yaml; times are in seconds.
 type app struct {
-	Image           string
-	Replicas, Grace int
+	Image                     string
+	Replicas, MinReady, Grace int
 }
 
 // appManifest is the app without the relay.
-func (n *namespace) appManifest(replicas int, grace time.Duration) string {
+func (n *namespace) appManifest(a app) string {
 	n.t.Helper()
+	a.Image = things(n.t).app
 	var b strings.Builder
-	if err := appTemplate.Execute(&b, app{things(n.t).app, replicas, int(grace.Seconds())}); err != nil {
+	if err := appTemplate.Execute(&b, a); err != nil {
 		n.t.Fatal(err)
 	}
 	return b.String()
@@ -54,9 +54,9 @@ func (n *namespace) tryInject(manifest string, args ...string) (string, error) {
 }
 
 // deploy starts the app with an injected relay, and waits until all is ready.
-func (n *namespace) deploy(replicas int, grace time.Duration, args ...string) {
+func (n *namespace) deploy(a app, args ...string) {
 	n.t.Helper()
-	n.feed(n.inject(n.appManifest(replicas, grace), args...), "apply", "-f", "-")
+	n.feed(n.inject(n.appManifest(a), args...), "apply", "-f", "-")
 	n.rolledOut("app")
 }
 

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"relay/tests/relaytest"
 )
@@ -23,7 +22,7 @@ func TestRedisOutage(t *testing.T) {
 	// On disk before it answers: what was acknowledged has to be there afterwards.
 	redis := n.redis("--appendonly", "yes", "--appendfsync", "always", "--dir", t.TempDir())
 	n.apiSecret()
-	n.deploy(2, 30*time.Second)
+	n.deploy(app{Replicas: 2, Grace: 30})
 	n.install("strict", "config.ready_strict=true", "fullnameOverride=strict", "api.enabled=false")
 	before := n.staying("app=app")
 	a := n.gatherApp(small)
@@ -67,7 +66,7 @@ func (n *namespace) stayedReady(was pod) string {
 func TestEviction(t *testing.T) {
 	n := newNamespace(t)
 	n.redis()
-	n.deploy(3, 60*time.Second)
+	n.deploy(app{Replicas: 3, Grace: 60})
 	a := n.gatherApp(small)
 	pods := n.staying("app=app")
 	if out, err := n.evict(pods[0]); err != nil {
@@ -113,7 +112,7 @@ func (n *namespace) evict(p pod) (string, error) {
 func TestOutOfMemory(t *testing.T) {
 	n := newNamespace(t)
 	n.redis()
-	n.deploy(2, 30*time.Second, "--memory-limit", "64Mi", "--memory-request", "32Mi")
+	n.deploy(app{Replicas: 2, Grace: 30}, "--memory-limit", "64Mi", "--memory-request", "32Mi")
 	a := n.gatherApp(small)
 	victim := n.busiest()
 	stop := make(chan struct{})

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"relay/tests/relaytest"
 )
@@ -45,7 +44,7 @@ func TestInjectRefuses(t *testing.T) {
 		"a secret that all could read":  {"RELAY_JWT_SECRET=" + strings.Repeat("x", 32), "--secret RELAY_JWT_SECRET"},
 		"a setting that is no duration": {"RELAY_DRAIN_WINDOW=soon", "RELAY_DRAIN_WINDOW"},
 	} {
-		out, err := n.tryInject(n.appManifest(3, 30*time.Second), "--set", c.set)
+		out, err := n.tryInject(n.appManifest(app{Replicas: 3, Grace: 30}), "--set", c.set)
 		if err == nil || !strings.Contains(out, c.want) {
 			t.Errorf("%s: got %v, want a sentence with %q:\n%s", name, err, c.want, out)
 		}
@@ -126,7 +125,7 @@ func lacks(text string, words ...string) string {
 func TestMistakesStopTheRollout(t *testing.T) {
 	n := newNamespace(t)
 	n.redis()
-	n.deploy(2, 45*time.Second)
+	n.deploy(app{Replicas: 2, Grace: 45})
 	before := n.staying("app=app")
 	a := n.gatherApp(small)
 	came := a.Tally().Came

@@ -25,6 +25,9 @@ const (
 	// ample is a grace period that covers the rollout of three pods and the
 	// window after it.
 	ample = 2 * time.Minute
+	// starting is how many seconds a new pod is watched before the next old one
+	// has to leave: about what an app takes to start.
+	starting = 10
 	// short is what Kubernetes gives if nobody says otherwise.
 	short = 30 * time.Second
 )
@@ -84,7 +87,7 @@ func (n *namespace) full(grace time.Duration) *audience {
 		n.t.Fatalf("this process may have %d open files, and %d clients need more; raise the limit (ulimit -n) or set KUBE_TEST_CLIENTS", files.Cur, config.Clients)
 	}
 	n.redis()
-	n.deploy(3, grace, "--set", "RELAY_DRAIN_WINDOW="+window.String())
+	n.deploy(app{Replicas: 3, MinReady: starting, Grace: int(grace.Seconds())}, "--set", "RELAY_DRAIN_WINDOW="+window.String())
 	return n.gatherApp(config)
 }
 

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestInjected: what `relay inject` makes of a manifest publishes and delivers.
@@ -19,7 +18,7 @@ func TestInjected(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := newNamespace(t)
 			n.redis()
-			n.deploy(2, 30*time.Second, args...)
+			n.deploy(app{Replicas: 2, Grace: 30}, args...)
 			n.gatherApp(small).end()
 		})
 	}
