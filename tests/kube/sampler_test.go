@@ -58,7 +58,7 @@ func (s *sampler) run(ctx context.Context) {
 }
 
 // listing is how often it asks which pods there are; each costs a kubectl.
-const listing = 3 * time.Second
+const listing = 5 * time.Second
 
 // list finds the address of every pod's relay.
 func (s *sampler) list() {
