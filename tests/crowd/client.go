@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"relay/retry"
 )
 
 // client is one member of the crowd. It comes back as often as it is sent away.
@@ -92,7 +94,7 @@ func (c *client) live(ctx context.Context) {
 		case errors.As(err, &left):
 			c.base = rand.IntN(relays)
 			tried = 0
-			Sleep(ctx, left.wait)
+			retry.Sleep(ctx, left.wait)
 			continue
 		case errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, &refused):
 			// What a load balancer would have kept from it.
@@ -105,7 +107,7 @@ func (c *client) live(ctx context.Context) {
 		}
 		tried = 0
 		c.failures++
-		Sleep(ctx, c.way.pause(c.failures))
+		retry.Sleep(ctx, c.way.pause(c.failures))
 	}
 }
 

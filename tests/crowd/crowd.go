@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"relay/retry"
 )
 
 // Config says who comes, how much is published, and where the relays are.
@@ -90,7 +92,7 @@ func (c *Crowd) Arrive(ctx context.Context) {
 	for i, one := range c.clients {
 		c.running.Go(func() { one.live(ctx) })
 		if i%10 == 0 {
-			Sleep(ctx, 10*arrivalPace)
+			retry.Sleep(ctx, 10*arrivalPace)
 		}
 	}
 }
@@ -133,7 +135,7 @@ func (c *Crowd) Await(ctx context.Context, patience time.Duration, who func() st
 	deadline := time.Now().Add(patience)
 	for {
 		name := who()
-		if name == "" || time.Now().After(deadline) || !Sleep(ctx, 20*time.Millisecond) {
+		if name == "" || time.Now().After(deadline) || !retry.Sleep(ctx, 20*time.Millisecond) {
 			return name
 		}
 	}
@@ -144,15 +146,3 @@ func (c *Crowd) Complain(format string, args ...any) { c.wrongs.add(format, args
 
 // Wrongs are the broken promises so far.
 func (c *Crowd) Wrongs() []string { return c.wrongs.all() }
-
-// Sleep reports whether ctx lasted longer.
-func Sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"relay/retry"
 )
 
 // publisher posts events as an app does: each with a key, and again, to any
@@ -74,13 +76,13 @@ func newPublisher(c *Crowd, channels []string) *publisher {
 
 // work posts a batch every so often until publishing ends.
 func (p *publisher) work(publishing, mend context.Context, batch int, every time.Duration) {
-	Sleep(publishing, rand.N(every))
+	retry.Sleep(publishing, rand.N(every))
 	next := time.Now()
 	for publishing.Err() == nil {
 		p.post(mend, p.batch(batch))
 		// Not more often after a while without Redis: apps do not save up.
 		next = latest(next.Add(every), time.Now())
-		Sleep(publishing, time.Until(next))
+		retry.Sleep(publishing, time.Until(next))
 	}
 }
 
@@ -111,7 +113,7 @@ func (p *publisher) post(ctx context.Context, items []item) {
 	}
 	for ctx.Err() == nil && !p.attempt(ctx, items, body) {
 		p.crowd.refused.Add(1)
-		Sleep(ctx, rand.N(retryPause))
+		retry.Sleep(ctx, rand.N(retryPause))
 	}
 }
 

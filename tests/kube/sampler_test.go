@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"relay/retry"
 	"relay/tests/crowd"
 )
 
@@ -43,7 +44,7 @@ func (n *namespace) sample(a *audience) (s *sampler, stop func()) {
 
 func (s *sampler) run(ctx context.Context) {
 	before, since := s.audience.Tally(), time.Now()
-	for crowd.Sleep(ctx, time.Until(since.Add(time.Second))) {
+	for retry.Sleep(ctx, time.Until(since.Add(time.Second))) {
 		now, at := s.audience.Tally(), time.Now()
 		passed := now.Minus(before)
 		m := Moment{

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"relay/tests/crowd"
+	"relay/retry"
 )
 
 // gauges is what is measured of the fleet while the scenes are played.
@@ -33,7 +33,7 @@ func (g *gauges) watch(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var watcher sync.WaitGroup
 	watcher.Go(func() {
-		for crowd.Sleep(ctx, 100*time.Millisecond) {
+		for retry.Sleep(ctx, 100*time.Millisecond) {
 			g.look()
 		}
 	})

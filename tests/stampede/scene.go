@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"relay/tests/crowd"
+	"relay/retry"
 	"relay/tests/faultproxy"
 )
 
@@ -40,7 +40,7 @@ func roll(ctx context.Context, r *run) {
 func killEach(ctx context.Context, r *run) {
 	for _, n := range r.fleet.nodes {
 		n.kill()
-		crowd.Sleep(ctx, time.Second)
+		retry.Sleep(ctx, time.Second)
 	}
 }
 
@@ -77,9 +77,9 @@ func freeze(ctx context.Context, r *run, d faultproxy.Direction) {
 	cut, killed := r.fleet.nodes[0], r.fleet.nodes[1]
 	cut.back.Freeze(d)
 	defer cut.back.Heal()
-	crowd.Sleep(ctx, r.config.Fault/2)
+	retry.Sleep(ctx, r.config.Fault/2)
 	killed.kill()
-	crowd.Sleep(ctx, r.config.Fault/2)
+	retry.Sleep(ctx, r.config.Fault/2)
 }
 
 // rollRestartedRedis is roll, with a Redis that is restarted in the middle and
@@ -87,9 +87,9 @@ func freeze(ctx context.Context, r *run, d faultproxy.Direction) {
 func rollRestartedRedis(ctx context.Context, r *run) {
 	var restart sync.WaitGroup
 	restart.Go(func() {
-		crowd.Sleep(ctx, r.config.DrainWindow*3/2)
+		retry.Sleep(ctx, r.config.DrainWindow*3/2)
 		r.fleet.redis.Stop()
-		crowd.Sleep(ctx, r.config.Fault/2)
+		retry.Sleep(ctx, r.config.Fault/2)
 		r.fleet.redis.Restart()
 	})
 	defer restart.Wait()

@@ -15,6 +15,7 @@ import (
 	"io"
 	"time"
 
+	"relay/retry"
 	"relay/tests/crowd"
 	"relay/tests/harness"
 )
@@ -121,7 +122,7 @@ func (r *run) play(ctx context.Context) {
 	report := &Report{Config: r.config}
 	report.Phases = append(report.Phases, r.phase(ctx, "arrival", func() { r.crowd.Arrive(ctx) }))
 	stopPublishing := r.crowd.Publish(ctx)
-	report.Phases = append(report.Phases, r.phase(ctx, "quiet", func() { crowd.Sleep(ctx, r.config.Quiet) }))
+	report.Phases = append(report.Phases, r.phase(ctx, "quiet", func() { retry.Sleep(ctx, r.config.Quiet) }))
 	for _, name := range r.config.Scenes {
 		report.Phases = append(report.Phases, r.phase(ctx, name, func() { scenes[name](ctx, r) }))
 	}
