@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"relay/retry"
-	"relay/tests/crowd"
 )
 
 // sampler looks at a crowd and at the pods once a second.
