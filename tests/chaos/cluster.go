@@ -92,13 +92,24 @@ func (c *cluster) harm(f fault, r *run) {
 			try(heir, "CLUSTER", "FAILOVER", "TAKEOVER")
 			c.awaitOther(channel, master)
 		}
-	case clusterMove:
-		c.move(c.slots[channel], master, c.otherMaster(master), 0)
-	case clusterMoveLong:
-		c.move(c.slots[channel], master, c.otherMaster(master), f.lasts)
-	case clusterJoin:
-		c.joinAndLeave(c.slots[channel], master, f.lasts)
+	case clusterMove, clusterMoveLong, clusterJoin:
+		begin := time.Now()
+		if !c.harmSlot(f, c.slots[channel], master) {
+			// What was moved is where nobody looks for it, or took another's place.
+			r.truth.lost(channel, begin)
+		}
 	}
+}
+
+// harmSlot moves a slot, and reports whether all went well.
+func (c *cluster) harmSlot(f fault, slot int, owner *redistest.Server) (well bool) {
+	switch f.kind {
+	case clusterMove:
+		return c.move(slot, owner, c.otherMaster(owner), 0)
+	case clusterMoveLong:
+		return c.move(slot, owner, c.otherMaster(owner), f.lasts)
+	}
+	return c.joinAndLeave(slot, owner, f.lasts)
 }
 
 // awaitOther waits until another node serves a channel, if ever one does.
@@ -138,52 +149,66 @@ func (c *cluster) otherMaster(not *redistest.Server) *redistest.Server {
 
 // move moves a slot while the cluster works on, as redis-cli --cluster reshard
 // does. The move stays open for a while after half of its keys have gone: what
-// is asked for then stands in two places.
-func (c *cluster) move(slot int, from, to *redistest.Server, open time.Duration) {
+// is asked for then stands in two places. It reports whether all went well: a
+// failover in its middle can leave both sides with a key, of which one is given
+// up; and when a node stays away for too long, it is broken off.
+func (c *cluster) move(slot int, from, to *redistest.Server, open time.Duration) (well bool) {
 	if to == nil {
-		return
+		return true
 	}
 	number, fromID, toID := strconv.Itoa(slot), try(from, "CLUSTER", "MYID"), try(to, "CLUSTER", "MYID")
 	if try(to, "CLUSTER", "SETSLOT", number, "IMPORTING", fromID) != "+OK" ||
 		try(from, "CLUSTER", "SETSLOT", number, "MIGRATING", toID) != "+OK" {
-		try(to, "CLUSTER", "SETSLOT", number, "STABLE")
-		return
+		c.endMove(number, []string{"STABLE"}, to, from)
+		return true
 	}
-	c.moveKeys(number, from, to, 1)
+	_, replaced := c.moveKeys(number, from, to, 1)
 	time.Sleep(open)
-	if c.moveKeys(number, from, to, -1) {
-		// The target first: else, for a moment, nobody would serve it. A node that
-		// is busy with another fault would leave the slot with two owners.
-		for _, node := range []*redistest.Server{to, from} {
-			_ = eventually("a node to take in the end of a move", func() bool {
-				reply := try(node, "CLUSTER", "SETSLOT", number, "NODE", toID)
-				return reply == "+OK" || strings.HasPrefix(reply, "-")
-			})
-		}
+	all, again := c.moveKeys(number, from, to, -1)
+	if !all {
+		c.endMove(number, []string{"STABLE"}, to, from)
+		return false
 	}
-	_ = eventually("the end of a move", func() bool {
-		return !slices.ContainsFunc(c.redis.Nodes, func(node *redistest.Server) bool {
-			return node != c.spare && c.ownerBy(node, slot) != to.Addr
-		})
-	})
+	// The target first: else, for a moment, nobody would serve it.
+	c.endMove(number, []string{"NODE", toID}, to, from)
+	return eventually("the end of a move", func() bool {
+		return !slices.ContainsFunc(c.members(), func(node *redistest.Server) bool { return c.ownerBy(node, slot) != to.Addr })
+	}) == nil && !replaced && !again
 }
 
-// moveKeys carries so many of a slot's keys over, or all of them (-1) and
-// reports whether none is left.
-func (c *cluster) moveKeys(slot string, from, to *redistest.Server, most int) bool {
-	return eventually("keys to move", func() bool {
+// endMove tells nodes how a move has ended. One that is busy with another fault
+// hears of it later; else it would believe in the move for ever.
+func (c *cluster) endMove(slot string, how []string, nodes ...*redistest.Server) {
+	for _, node := range nodes {
+		_ = eventually("a node to take in the end of a move", func() bool {
+			reply := try(node, append([]string{"CLUSTER", "SETSLOT", slot}, how...)...)
+			return reply == "+OK" || strings.HasPrefix(reply, "-")
+		})
+	}
+}
+
+// moveKeys carries so many of a slot's keys over, or all of them (-1). all: none
+// is left; replaced: the target had one of them already, which is gone.
+func (c *cluster) moveKeys(slot string, from, to *redistest.Server, most int) (all, replaced bool) {
+	all = eventually("keys to move", func() bool {
 		for ; most != 0; most-- {
 			// A key may be gone meanwhile, or come; then there is another round.
 			key, err := from.Text("CLUSTER", "GETKEYSINSLOT", slot, "1")
 			if err != nil || key == "" {
 				break
 			}
-			if reply := try(from, "MIGRATE", "127.0.0.1", portOf(to.Addr), key, "0", "5000"); reply != "+OK" && reply != "+NOKEY" {
+			reply := try(from, "MIGRATE", "127.0.0.1", portOf(to.Addr), key, "0", "5000")
+			if strings.HasPrefix(reply, "-BUSYKEY") {
+				replaced = true
+				reply = try(from, "MIGRATE", "127.0.0.1", portOf(to.Addr), key, "0", "5000", "REPLACE")
+			}
+			if reply != "+OK" && reply != "+NOKEY" {
 				return false // another time, or never: the node may be gone
 			}
 		}
 		return most == 0 || try(from, "CLUSTER", "COUNTKEYSINSLOT", slot) == ":0"
 	}) == nil
+	return all, replaced
 }
 
 // ownerBy is the address of a slot's owner, by the word of one node.
@@ -216,22 +241,23 @@ func holds(ranges []string, slot int) bool {
 
 // joinAndLeave lets the spare node join, serve a slot for a while, hand it
 // back, and be forgotten.
-func (c *cluster) joinAndLeave(slot int, owner *redistest.Server, lasts time.Duration) {
+func (c *cluster) joinAndLeave(slot int, owner *redistest.Server, lasts time.Duration) (well bool) {
 	if try(c.spare, "CLUSTER", "MEET", "127.0.0.1", portOf(owner.Addr), busPort(owner)) != "+OK" {
-		return
+		return true
 	}
 	id := try(c.spare, "CLUSTER", "MYID")
 	_ = eventually("all to know of the new node", func() bool {
 		return !slices.ContainsFunc(c.redis.Nodes, func(node *redistest.Server) bool { return !says(node, id, "CLUSTER", "NODES") }) &&
 			says(c.spare, "cluster_state:ok", "CLUSTER", "INFO")
 	})
-	c.move(slot, owner, c.spare, 0)
+	well = c.move(slot, owner, c.spare, 0)
 	time.Sleep(lasts)
-	c.move(slot, c.spare, owner, 0)
+	well = c.move(slot, c.spare, owner, 0) && well
 	if c.ownerBy(c.spare, slot) == c.spare.Addr {
-		return // it keeps it; the next one to move the slot takes it away
+		return well // it keeps it; the next one to move the slot takes it away
 	}
 	c.forget(id)
+	return well
 }
 
 // forget lets the spare node leave. It gets another id: the others would not
@@ -263,8 +289,11 @@ func busPort(node *redistest.Server) string {
 // can leave both sides with a key: then no move of it ends by itself, and
 // whatever is published there is refused until somebody chooses.
 func (c *cluster) repair() bool {
-	if c.whole() && !c.moving() {
+	if c.whole() && len(c.openSlots()) == 0 {
 		return false
+	}
+	for slot := range c.openSlots() {
+		c.endMove(slot, []string{"STABLE"}, c.members()...)
 	}
 	for _, node := range c.members() {
 		fix := exec.Command("redis-cli", "--cluster", "fix", node.Addr, "--cluster-yes", "--cluster-replace")
@@ -276,12 +305,19 @@ func (c *cluster) repair() bool {
 	return true
 }
 
-// moving reports whether a node believes that a slot is on the move.
-func (c *cluster) moving() bool {
-	return slices.ContainsFunc(c.members(), func(node *redistest.Server) bool {
-		nodes, err := node.Text("CLUSTER", "NODES")
-		return err == nil && (strings.Contains(nodes, "->-") || strings.Contains(nodes, "-<-"))
-	})
+// openSlots are the slots that some node believes to be on the move.
+func (c *cluster) openSlots() map[string]bool {
+	open := make(map[string]bool)
+	for _, node := range c.members() {
+		nodes, _ := node.Text("CLUSTER", "NODES")
+		for word := range strings.FieldsSeq(nodes) {
+			slot, _, isOpen := strings.Cut(strings.TrimPrefix(word, "["), "-")
+			if isOpen && strings.HasPrefix(word, "[") {
+				open[slot] = true
+			}
+		}
+	}
+	return open
 }
 
 // members are the nodes but for the one that comes and goes.

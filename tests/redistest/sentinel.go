@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 )
 
@@ -30,10 +29,10 @@ func StartSentinel(tb testing.TB, args ...string) *Sentinel {
 	tb.Helper()
 	g := &Sentinel{tb: tb}
 	args = append([]string{"--repl-diskless-sync-delay", "0"}, args...)
-	master := Start(tb, args...)
+	master := g.start("", args...)
 	g.Servers = append(g.Servers, master)
 	for range replicas {
-		g.Servers = append(g.Servers, Start(tb, append(slices.Clip(args), "--replicaof", "127.0.0.1 "+master.port())...))
+		g.Servers = append(g.Servers, g.start("replicaof 127.0.0.1 "+master.port()+"\n", args...))
 	}
 	for range sentinels {
 		g.Sentinels = append(g.Sentinels, g.startSentinel(master))
@@ -51,16 +50,24 @@ func StartSentinel(tb testing.TB, args ...string) *Sentinel {
 
 func (g *Sentinel) startSentinel(master *Server) *Server {
 	g.tb.Helper()
-	file := filepath.Join(g.tb.TempDir(), "sentinel.conf")
 	text := fmt.Sprintf(`sentinel monitor %[1]s 127.0.0.1 %[2]s %[3]d
 sentinel down-after-milliseconds %[1]s 1000
 sentinel failover-timeout %[1]s 3000
 sentinel parallel-syncs %[1]s 2
 `, masterSet, master.port(), quorum)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	return g.start(text, "--sentinel")
+}
+
+// start starts a process with a configuration file. Into a server's, sentinels
+// write whom it follows: one that came back with what it was told at first
+// could follow its own replica, and nobody would ever be master again.
+func (g *Sentinel) start(config string, args ...string) *Server {
+	g.tb.Helper()
+	file := filepath.Join(g.tb.TempDir(), "redis.conf")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		g.tb.Fatal(err)
 	}
-	s := &Server{Addr: FreeAddr(g.tb), tb: g.tb, config: file, args: []string{"--sentinel"}}
+	s := &Server{Addr: FreeAddr(g.tb), tb: g.tb, config: file, args: args}
 	s.Restart()
 	g.tb.Cleanup(s.Stop)
 	return s
