@@ -56,7 +56,7 @@ func (c *Conn) welcome(g auth.Grant) {
 	c.take(g)
 	if age := c.hub.options.MaxAge; age > 0 && c.visit == "" {
 		// Clients that came as one must not leave as one.
-		c.ending = time.AfterFunc(age-rand.N(age/5+1), c.grownOld)
+		c.armEnding(age-rand.N(age/5+1), c.grownOld)
 	}
 }
 
@@ -64,6 +64,11 @@ func (c *Conn) welcome(g auth.Grant) {
 func (c *Conn) endAfter(wait time.Duration, end func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.armEnding(wait, end)
+}
+
+// armEnding is endAfter for whoever holds c.mu.
+func (c *Conn) armEnding(wait time.Duration, end func()) {
 	if !c.closed {
 		c.ending = time.AfterFunc(wait, end)
 	}
