@@ -42,20 +42,25 @@ func bundled(client rueidis.Client, parcels []*parcel) (list []*bundle) {
 	var open []*bundle
 	for _, p := range parcels {
 		for _, g := range p.groups {
-			if g.plain() || !several {
-				list = append(list, &bundle{groups: []*group{g}, keep: g.keep, full: g.full})
-				continue
+			shares := several && !g.plain()
+			if shares {
+				if b := opened(open, g); b != nil {
+					b.add(g)
+					continue
+				}
 			}
-			b := opened(open, g)
-			if b == nil {
-				b = &bundle{keep: g.keep, full: g.full}
-				list = append(list, b)
+			b := newBundle(g)
+			list = append(list, b)
+			if shares {
 				open = append(open, b)
 			}
-			b.add(g)
 		}
 	}
 	return list
+}
+
+func newBundle(g *group) *bundle {
+	return &bundle{groups: []*group{g}, keep: g.keep, full: g.full, size: g.size}
 }
 
 // opened finds the bundle in which there is room for g. The last one, since
@@ -108,7 +113,7 @@ func (b *bundle) command(client rueidis.Client) rueidis.Completed {
 
 // alone sends the group in a command of its own.
 func (g *group) alone(ctx context.Context, client rueidis.Client) error {
-	b := bundle{groups: []*group{g}, keep: g.keep, full: g.full}
+	b := newBundle(g)
 	b.answer(client.Do(ctx, b.command(client)))
 	return g.answer.err
 }
