@@ -117,7 +117,11 @@ func testUnlisten(t *testing.T, open Open) {
 	Publish(t, b, Number("c", 1))
 	ear.Heard(t, "c", 1)
 	b.Unlisten("c")
-	// A channel listened to afterwards shows that the wish has arrived.
+	// A channel listened to afterwards shows that the wish has arrived, if it is
+	// on the same node. In a Cluster nobody here knows which is, so it is many.
+	for i := range 16 {
+		ear.Listen(t, b, fmt.Sprint("d", i))
+	}
 	ear.Listen(t, b, "d")
 	Publish(t, b, Number("c", 2), Number("d", 1))
 	ear.Heard(t, "d", 1)
