@@ -23,7 +23,7 @@ need skopeo skopeo
 need podman podman
 [ ${#missing[@]} -eq 0 ] || fail "missing: apt-get install --no-install-recommends ${missing[*]}"
 
-tmp=$(mktemp -d /tmp/relay-image-test.XXXXXX)
+tmp=$(mktemp -d -t relay-image-test.XXXXXX)
 containerd_pid=
 container=relay-image-test-$$
 ctr() { command ctr --address "$tmp/containerd.sock" "$@"; }

@@ -2,7 +2,6 @@
 package bench
 
 import (
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,19 +18,11 @@ func TestMain(m *testing.M) { relaytest.Main(m) }
 // run runs `relay bench` and returns its report.
 func run(t *testing.T, args ...string) *bench.Report {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), relaytest.Binary(t), append([]string{"bench", "--json=-"}, args...)...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "GORACE=halt_on_error=1"}
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
+	r, err := relaytest.Bench(t.Context(), relaytest.Binary(t), args...)
 	if err != nil {
-		t.Fatalf("%v\n%s\n%s", err, stderr.String(), out)
+		t.Fatal(err)
 	}
-	var r bench.Report
-	if err := json.Unmarshal(out, &r); err != nil {
-		t.Fatalf("%v in %s", err, out)
-	}
-	return &r
+	return r
 }
 
 // check holds every run to what does not depend on how fast the machine is.

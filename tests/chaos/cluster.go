@@ -263,10 +263,8 @@ func (c *cluster) joinAndLeave(slot int, owner *redistest.Server, lasts time.Dur
 // forget lets the spare node leave. It gets another id: the others would not
 // let this one come back for a minute.
 func (c *cluster) forget(id string) {
-	for _, node := range c.redis.Nodes {
-		if node != c.spare {
-			try(node, "CLUSTER", "FORGET", id)
-		}
+	for _, node := range c.members() {
+		try(node, "CLUSTER", "FORGET", id)
 	}
 	try(c.spare, "CLUSTER", "RESET", "HARD")
 }
@@ -289,10 +287,11 @@ func busPort(node *redistest.Server) string {
 // can leave both sides with a key: then no move of it ends by itself, and
 // whatever is published there is refused until somebody chooses.
 func (c *cluster) repair() bool {
-	if c.whole() && len(c.openSlots()) == 0 {
+	open := c.openSlots()
+	if len(open) == 0 && c.whole() {
 		return false
 	}
-	for slot := range c.openSlots() {
+	for slot := range open {
 		c.endMove(slot, []string{"STABLE"}, c.members()...)
 	}
 	for _, node := range c.members() {

@@ -5,13 +5,9 @@ package growth
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"strconv"
-	"strings"
 	"time"
 
 	"relay/bench"
@@ -157,19 +153,10 @@ func figure(title, x, y string, series ...plot.Series) plot.Named {
 }
 
 func (r *run) bench(args ...string) (*bench.Report, error) {
-	args = append([]string{"bench"}, append(args, "--json=-", "--runs", strconv.Itoa(r.config.Runs),
-		"--duration", r.config.Duration.String(), "--redis-url", r.redis.URL())...)
-	cmd := exec.CommandContext(r.ctx, relaytest.PlainBinary(r.harness), args...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("relay %s: %w: %s", strings.Join(args, " "), err, stderr.String())
+	report, err := relaytest.Bench(r.ctx, relaytest.PlainBinary(r.harness), append(args, "--runs", strconv.Itoa(r.config.Runs),
+		"--duration", r.config.Duration.String(), "--redis-url", "redis://"+r.redis.Addr)...)
+	if err == nil && len(report.Scenarios) == 0 {
+		err = fmt.Errorf("relay bench %s gave no results", args[0])
 	}
-	report := new(bench.Report)
-	if err := json.Unmarshal(out, report); err != nil || len(report.Scenarios) == 0 {
-		return nil, fmt.Errorf("relay %s gave no results: %w", strings.Join(args, " "), err)
-	}
-	return report, nil
+	return report, err
 }

@@ -31,9 +31,7 @@ func StartWithClock(tb testing.TB, args ...string) (*Server, *Clock) {
 	s := &Server{Addr: FreeAddr(tb), tb: tb, args: args, env: []string{
 		"LD_PRELOAD=" + clockLibrary(tb), "REDISTEST_CLOCK=" + c.file,
 	}}
-	s.Restart()
-	tb.Cleanup(s.Stop)
-	return s, c
+	return s.start(), c
 }
 
 // Set steps the clock so that it is ahead of the system's by d, or behind it

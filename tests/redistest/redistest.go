@@ -31,9 +31,14 @@ type Server struct {
 // the test ends.
 func Start(tb testing.TB, args ...string) *Server {
 	tb.Helper()
-	s := &Server{Addr: FreeAddr(tb), tb: tb, args: args}
+	return (&Server{Addr: FreeAddr(tb), tb: tb, args: args}).start()
+}
+
+// start starts a server for the first time, until the test ends.
+func (s *Server) start() *Server {
+	s.tb.Helper()
 	s.Restart()
-	tb.Cleanup(s.Stop)
+	s.tb.Cleanup(s.Stop)
 	return s
 }
 

@@ -67,10 +67,7 @@ func (g *Sentinel) start(config string, args ...string) *Server {
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		g.tb.Fatal(err)
 	}
-	s := &Server{Addr: FreeAddr(g.tb), tb: g.tb, config: file, args: args}
-	s.Restart()
-	g.tb.Cleanup(s.Stop)
-	return s
+	return (&Server{Addr: FreeAddr(g.tb), tb: g.tb, config: file, args: args}).start()
 }
 
 // URL is the group's address as RELAY_REDIS_URL takes it.
